@@ -1,0 +1,71 @@
+# How a folder becomes a library, a program or a test. Include paths are given with -iquote and are private to those who
+# link the library, so an include against the dependency order does not compile, and no header of ours can hide one of
+# the system's.
+include(CheckCCompilerFlag)
+include(CheckLinkerFlag)
+
+option(TUNEFARM_WERROR "Treat warnings as errors" OFF)
+set(TUNEFARM_SANITIZE "" CACHE STRING "Sanitizers to build with, as in -fsanitize= (address,undefined or thread)")
+option(TUNEFARM_FUZZ "Build libFuzzer targets (clang only)" OFF)
+option(TUNEFARM_COVERAGE "Instrument for gcov" OFF)
+
+add_library(tf_options INTERFACE)
+target_compile_options(tf_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef
+  -Wimplicit-fallthrough -Wpointer-arith -Wwrite-strings
+  -ffp-contract=off -fno-math-errno -fno-omit-frame-pointer -fstack-protector-strong)
+target_compile_definitions(tf_options INTERFACE _GNU_SOURCE TUNEFARM_VERSION="${PROJECT_VERSION}")
+if(CMAKE_BUILD_TYPE MATCHES "Release|RelWithDebInfo" AND NOT TUNEFARM_SANITIZE)
+  target_compile_options(tf_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+target_link_options(tf_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(TUNEFARM_WERROR)
+  target_compile_options(tf_options INTERFACE -Werror)
+endif()
+if(TUNEFARM_SANITIZE)
+  target_compile_options(tf_options INTERFACE -fsanitize=${TUNEFARM_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(tf_options INTERFACE -fsanitize=${TUNEFARM_SANITIZE})
+endif()
+if(TUNEFARM_FUZZ)
+  target_compile_options(tf_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(TUNEFARM_COVERAGE)
+  target_compile_options(tf_options INTERFACE --coverage)
+  target_link_options(tf_options INTERFACE --coverage)
+endif()
+
+# tf_library(NAME SOURCES ... DEPS ...): a static library of the current folder; headers beside the sources.
+function(tf_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  target_compile_options(${name} PUBLIC -iquote${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE tf_options ${A_PRIVATE})
+endfunction()
+
+# tf_program(NAME SOURCES ... DEPS ... [INSTALL bin|libexec])
+function(tf_program name)
+  cmake_parse_arguments(A "" "INSTALL" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_compile_options(${name} PRIVATE -iquote${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} tf_options)
+  if(A_INSTALL STREQUAL "bin")
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  elseif(A_INSTALL STREQUAL "libexec")
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tunefarm)
+  endif()
+endfunction()
+
+# tf_test(NAME SOURCES ... DEPS ... [TIMEOUT s] [LABELS ...]): one cmocka executable, one CTest case.
+function(tf_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_options(${name} PRIVATE -iquote${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} PkgConfig::CMOCKA tf_options)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}")
+endfunction()
