@@ -1,0 +1,125 @@
+"""The command line as a person uses it: `tunefarm run` and the commands that read."""
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from farm import BIN, FarmTest, PATIENCE, study
+
+
+class Run(FarmTest):
+    def last_object(self, text):
+        return json.loads(text.strip().splitlines()[-1])
+
+    def test_run_ends_with_the_best_trial(self):
+        farm = self.farm()
+        path = farm.write_study(study("s", 25, ["--steps", "2"]))
+        done = farm.tunefarm("run", "--json", "--slots", "3", path, broker=False)
+        last = self.last_object(done.stdout)
+        self.assertEqual(last["study"], "s")
+        self.assertEqual(last["trials"]["complete"], 25)
+        self.assertAlmostEqual(last["best"]["loss"], (last["best"]["params"]["x"] - 0.3) ** 2, places=12)
+        for line in done.stdout.splitlines():
+            json.loads(line)
+        again = farm.tunefarm("run", "--json", path, broker=False)
+        self.assertEqual(self.last_object(again.stdout)["best"], last["best"])
+        best = json.loads(farm.tunefarm("best", "s", "--json", broker=False).stdout.strip().splitlines()[0])
+        self.assertEqual(best["loss"], last["best"]["loss"])
+
+    def test_pipe_is_quiet(self):
+        farm = self.farm()
+        path = farm.write_study(study("s", 20, []))
+        done = farm.tunefarm("run", path, broker=False)
+        self.assertLess(len(done.stdout.splitlines()), 25)
+        self.assertNotIn("\x1b", done.stdout + done.stderr)
+
+    def test_interrupted_and_continued(self):
+        farm = self.farm()
+        path = farm.write_study(study("s", 30, ["--steps", "4", "--sleep-ms", "50"]))
+        process = subprocess.Popen([os.path.join(BIN, "tunefarm"), "run", "--json", "--slots", "2", path],
+                                   cwd=farm.dir, env=farm.env, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if "improve" in line or "finished" in line or "complete" in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        self.assertEqual(process.wait(PATIENCE), 130)
+        done = farm.tunefarm("run", "--json", "--slots", "2", path, broker=False)
+        self.assertEqual(self.last_object(done.stdout)["trials"]["complete"], 30)
+        farm.db = os.path.join(farm.dir, "s.tunefarm.db")
+        self.assert_all_once(farm, "s", 30)
+
+    def test_run_killed_leaves_nothing_behind(self):
+        farm = self.farm()
+        path = farm.write_study(study("s", 500, ["--steps", "100", "--sleep-ms", "50"]))
+        process = subprocess.Popen([os.path.join(BIN, "tunefarm"), "run", "--slots", "2", path], cwd=farm.dir,
+                                   env=farm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        def daemons():
+            found = subprocess.run(["pgrep", "-f", farm.dir], capture_output=True, text=True).stdout.split()
+            return [p for p in found if int(p) != process.pid]
+        farm.wait(lambda: len(daemons()) >= 3, "the embedded farm")
+        time.sleep(1)
+        process.kill()
+        process.wait()
+        farm.wait(lambda: not daemons(), "the embedded farm to end with its parent")
+        done = farm.tunefarm("run", "--json", "--trials", "5", "--slots", "2",
+                             farm.write_study(study("t", 5, [])), broker=False)
+        self.assertEqual(self.last_object(done.stdout)["trials"]["complete"], 5)
+
+    def test_inline_form(self):
+        farm = self.farm()
+        with open(os.path.join(farm.dir, "f.sh"), "w") as f:
+            f.write('#!/bin/sh\n"$TUNEFARM" report --loss "$2"\n')
+        os.chmod(os.path.join(farm.dir, "f.sh"), 0o755)
+        farm.env["TUNEFARM"] = os.path.join(BIN, "tunefarm")
+        done = farm.tunefarm("run", "--json", "-n", "short", "--trials", "12", "--", "sh", os.path.join(farm.dir, "f.sh"),
+                             "--lr~loguniform(1e-5, 1)", "--act~choice(relu, tanh)", broker=False)
+        best = self.last_object(done.stdout)["best"]
+        self.assertEqual(best["loss"], best["params"]["lr"])
+        self.assertIn(best["params"]["act"], ("relu", "tanh"))
+
+    def test_more_trials_continue_a_finished_study(self):
+        farm = self.farm()
+        path = farm.write_study(study("s", 10, []))
+        farm.tunefarm("run", path, broker=False)
+        done = farm.tunefarm("run", "--json", "--trials", "15", path, broker=False)
+        self.assertEqual(self.last_object(done.stdout)["trials"]["complete"], 15)
+
+    def test_changed_space_is_refused_with_the_difference(self):
+        farm = self.farm()
+        farm.tunefarm("run", farm.write_study(study("s", 5, [])), broker=False)
+        changed = farm.write_study(study("s", 5, [], space={"x": {"float": [0, 2]}}))
+        done = farm.tunefarm("run", changed, broker=False, check=False)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("space.x", done.stderr)
+        edited = farm.tunefarm("run", "--edit", "--trials", "8", "--json", changed, broker=False)
+        self.assertEqual(self.last_object(edited.stdout)["trials"]["complete"], 8)
+
+    def test_reading_commands(self):
+        farm = self.farm()
+        spec = study("s", 12, ["--steps", "2"])
+        farm.tunefarm("run", farm.write_study(spec), broker=False)
+        db = ["--db", os.path.join(farm.dir, "s.tunefarm.db")]
+        self.assertIn("s", farm.tunefarm("ls", *db, broker=False).stdout)
+        self.assertIn("complete", farm.tunefarm("show", "s", *db, broker=False).stdout)
+        self.assertIn("x", farm.tunefarm("show", "s", "0", *db, broker=False).stdout)
+        rows = list(csv.DictReader(io.StringIO(farm.tunefarm("export", "s", "--format", "csv", *db, broker=False).stdout)))
+        self.assertEqual(len(rows), 12)
+        lines = farm.tunefarm("export", "s", "--format", "jsonl", *db, broker=False).stdout.splitlines()
+        objects = [json.loads(line) for line in lines]
+        self.assertEqual(len(objects), 12)
+        best = min(objects, key=lambda o: o["loss"])
+        shown = json.loads(farm.tunefarm("best", "s", "--json", *db, broker=False).stdout.strip().splitlines()[0])
+        self.assertEqual(shown["loss"], best["loss"])
+        self.assertEqual(float(min(rows, key=lambda r: float(r["loss"]))["loss"]), best["loss"])
+        out = farm.tunefarm("sql", "--json", "select count(*) as n from trial", *db, broker=False).stdout
+        self.assertEqual(json.loads(out), {"n": 12})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
