@@ -1,11 +1,12 @@
 /* The evaluator of the end-to-end tests and of the farm's benchmark: a program with no dependency that behaves as its
  * arguments say. It minimises (x - 0.3)^2 over the parameter x (0 if there is none), plain or served.
  *
- *   evaluator [--served] [--steps N] [--sleep-ms M] [--fail-over F] [--touch DIR] [--ignore-term]
+ *   evaluator [--served] [--steps N] [--sleep-ms M] [--fail-over F] [--touch DIR] [--stamp FILE] [--ignore-term]
  *
  * --steps N      reports N intermediate losses, M milliseconds apart
  * --fail-over F  exits with status 3 when x > F
  * --touch DIR    appends a line "trial attempt pid" to DIR/runs, so that a test can count executions
+ * --stamp FILE   appends a line "start final" of CLOCK_MONOTONIC nanoseconds for each trial to FILE
  * --ignore-term  ignores SIGTERM */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@ struct settings {
     int steps, sleep_ms;
     double fail_over;
     const char *touch;
+    const char *stamp;
 };
 
 static double number_after(const char *line, const char *key, double otherwise)
@@ -51,18 +53,28 @@ static void rest(int ms)
     }
 }
 
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void append(const char *path, const char *text, int n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, text, (size_t)n) != n)
+        exit(5);
+    close(fd);
+}
+
 static void note_run(const char *dir, const char *line)
 {
     char path[4096], text[128];
     snprintf(path, sizeof path, "%s/runs", dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0)
-        exit(5);
     int n = snprintf(text, sizeof text, "%.0f %.0f %ld\n", number_after(line, "\"trial\":", -1),
                      number_after(line, "\"attempt\":", -1), (long)getpid());
-    if (write(fd, text, (size_t)n) != n)
-        exit(5);
-    close(fd);
+    append(path, text, n);
 }
 
 static void run_trial(const struct settings *s, int fd, const char *line)
@@ -70,6 +82,7 @@ static void run_trial(const struct settings *s, int fd, const char *line)
     double x = number_after(line, "\"x\":", 0);
     double loss = (x - 0.3) * (x - 0.3);
     char out[160];
+    long long start = now_ns();
     if (s->touch)
         note_run(s->touch, line);
     for (int i = 1; i <= s->steps; i++) {
@@ -82,7 +95,10 @@ static void run_trial(const struct settings *s, int fd, const char *line)
         exit(3);
     }
     snprintf(out, sizeof out, "{\"loss\":%.17g}\n", loss);
+    long long final = now_ns();
     put(fd, out);
+    if (s->stamp)
+        append(s->stamp, out, snprintf(out, sizeof out, "%lld %lld\n", start, final));
 }
 
 static struct settings read_arguments(int argc, char **argv)
@@ -101,6 +117,8 @@ static struct settings read_arguments(int argc, char **argv)
             s.fail_over = atof(argv[++i]);
         else if (strcmp(argv[i], "--touch") == 0 && i + 1 < argc)
             s.touch = argv[++i];
+        else if (strcmp(argv[i], "--stamp") == 0 && i + 1 < argc)
+            s.stamp = argv[++i];
         else
             exit(2);
     }
