@@ -8,8 +8,11 @@
 #include "message.h"
 #include "rng.h"
 
+#define MESSAGE_ELEMENTS 16384 /* map pairs and array items of one body together */
+
 /* Appends the body of a message. msg points at the struct msg_<name> of that kind. Strings over their limit and lists
- * over theirs are contracts of ours: aborts. Fails only if the buf refuses (buf_ok). */
+ * over theirs are contracts of ours: aborts. Fails only if the buf refuses, or if the body has more elements than a
+ * decoder takes (MESSAGE_ELEMENTS); both make the buf bad (buf_ok). */
 void message_encode(struct buf *out, unsigned kind, const void *msg);
 
 /* Decodes a body into *out (zeroed first). Strings borrow `body`, lists come from `a`. Every limit of messages.def is
@@ -19,6 +22,8 @@ err_t message_decode(union message *out, unsigned kind, struct str body, struct 
 /* One record alone, as it stands in the journal's body column and in a worker's spool. */
 void record_encode(struct buf *out, const struct record *r);
 err_t record_decode(struct record *out, struct str body, struct arena *a, struct errmsg *em) MUST_CHECK;
+/* How much of a body's MESSAGE_ELEMENTS the record takes when it stands in EVENTS. EVENTS itself takes 7 at most. */
+uint32_t record_elements(const struct record *r);
 
 /* For people and tests: {"field": value, ...} as JSON. */
 void message_print(struct buf *out, unsigned kind, const void *msg);
