@@ -13,7 +13,8 @@ struct json_object; /* json-c */
 struct jsonw {
     struct buf *b;
     uint8_t depth;
-    bool comma[33];
+    bool comma[33];  /* a value stands before the next one of this level */
+    bool object[33]; /* the level was opened as an object */
 };
 void jsonw_init(struct jsonw *w, struct buf *b);
 void jsonw_object(struct jsonw *w);
