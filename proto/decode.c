@@ -173,8 +173,9 @@ static err_t fault(struct decoder *d, const char *name, struct errmsg *em)
 static err_t decode(const struct schema *s, void *out, struct str body, struct arena *a,
                     struct errmsg *em)
 {
-    struct decoder d = {.a = a, .begin = (const uint8_t *)body.p};
+    struct decoder d = {.a = a};
     reader_init(&d.r, body);
+    d.begin = d.r.p;
     take_struct(&d, s, out);
     if (!reader_ok(&d.r))
         return fault(&d, s->name, em);

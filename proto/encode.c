@@ -15,13 +15,7 @@ struct encoder {
 
 static int write_bytes(void *data, const char *p, size_t n)
 {
-    struct buf *b = data;
-    if (!b->bad && b->cap - b->n >= n) {
-        memcpy(b->p + b->n, p, n);
-        b->n += n;
-    } else {
-        buf_add(b, p, n);
-    }
+    buf_add(data, p, n);
     return 0;
 }
 

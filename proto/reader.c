@@ -43,8 +43,9 @@ static const char fault_length[] = "it is longer than its limit";
 
 void reader_init(struct reader *r, struct str bytes)
 {
-    const uint8_t *p = (const uint8_t *)bytes.p;
-    *r = (struct reader){.p = p, .end = p ? p + bytes.n : p, .elements = SCHEMA_ELEMENTS};
+    static const uint8_t none[1];
+    const uint8_t *p = bytes.n ? (const uint8_t *)bytes.p : none;
+    *r = (struct reader){.p = p, .end = p + bytes.n, .elements = SCHEMA_ELEMENTS};
 }
 
 bool reader_ok(const struct reader *r)
