@@ -1,10 +1,10 @@
-/* The contract of every sampler. A sampler is a pure function of (space, settings, history, draw): no clock, no
- * environment, no random source but the stream of (seed, draw).
+/* The contract of every sampler. A sampler is a pure function of (space, settings, history, draw):
+ * no clock, no environment, no random source but the stream of (seed, draw).
  *
- * `suggest` changes nothing that could change a later suggestion; `observe` does. An ask of n is n times an ask of 1
- * with the proposals registered as pending in between. history lived = history restored: calling observe for the same
- * observations in the same order gives the same model, byte for byte. tests/contract/sampler_contract.c checks all of
- * this for every row of the registry. */
+ * `suggest` changes nothing that could change a later suggestion; `observe` does. An ask of n is n
+ * times an ask of 1 with the proposals registered as pending in between. history lived = history
+ * restored: calling observe for the same observations in the same order gives the same model, byte
+ * for byte. tests/contract/sampler_contract.c checks all of this for every row of the registry. */
 #ifndef FARM_OPTIMIZER_SAMPLER_H
 #define FARM_OPTIMIZER_SAMPLER_H
 
@@ -23,14 +23,15 @@ struct sampler_ops {
     const char *name;  /* as in `sampler: {name: ...}` */
     const char *about; /* one line for the documentation */
     /* Checks the settings and allocates. Fault sentences begin with "sampler.". */
-    err_t (*create)(struct sampler **out, const struct space *space, const struct sampler_config *config,
-                    bool maximize, struct errmsg *em);
+    err_t (*create)(struct sampler **out, const struct space *space,
+                    const struct sampler_config *config, bool maximize, struct errmsg *em);
     void (*destroy)(struct sampler *s);
-    /* Told of every change of a trial, after history has it: proposed (pending), reported, finished, lost. */
+    /* Told of every change of a trial, after history has it: proposed (pending), reported,
+     * finished, lost. */
     void (*observe)(struct sampler *s, const struct history *h, uint64_t trial);
     /* Writes a legal point (NaN = inactive). why: a JSON object of at most 1 KiB for people. */
-    enum suggest_result (*suggest)(struct sampler *s, const struct history *h, uint64_t draw, double *point,
-                                   struct buf *why);
+    enum suggest_result (*suggest)(struct sampler *s, const struct history *h, uint64_t draw,
+                                   double *point, struct buf *why);
 };
 
 /* Embedded first in every sampler's own struct. */

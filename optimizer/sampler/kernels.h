@@ -1,0 +1,28 @@
+/* Weighted sums of Gaussian kernels over contiguous arrays: the inner loops of every density. The
+ * order of additions is fixed and does not depend on the width of the machine's vectors, so the
+ * bits are the same everywhere. */
+#ifndef FARM_OPTIMIZER_KERNELS_H
+#define FARM_OPTIMIZER_KERNELS_H
+
+#include <stddef.h>
+
+#include "ramp.h"
+
+struct kernels {
+    const double *mean;
+    const double *inv;  /* 1 / width */
+    const double *rank; /* age rank, for the weight */
+    size_t n;
+};
+
+/* Sum of w_k inv_k exp(-z_k^2 / 2), z_k = (y - mean_k) inv_k: the density without 1/sqrt(2 pi).
+ * Relative error below 1e-14; terms under 1e-307 count as 0. */
+double kernels_density(struct kernels k, struct ramp w, double y);
+
+/* Sum of w_k (Phi((hi - mean_k) inv_k) - Phi((lo - mean_k) inv_k)) sqrt(2 pi), for cells of at most
+ * KERNELS_CELL_MAX widths, by Gauss-Legendre quadrature; the error is below 1e-13 of the sum's
+ * greatest possible value. */
+#define KERNELS_CELL_MAX 1.5
+double kernels_cell(struct kernels k, struct ramp w, double lo, double hi);
+
+#endif

@@ -1,0 +1,224 @@
+/* One side (good or bad) of one parameter's model: upkeep. The sums over it stand in parzen_sum.c.
+ *
+ * Called by tpe_model.c alone. Insertion keeps the arrays sorted and recomputes only the widths
+ * that change: those of the neighbours, or all while the least width still falls with the number of
+ * observations. It knows neither trials' losses nor the space. */
+#include "parzen.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "parzen_bucket.h"
+
+#define LEAST_FRACTION 100.0 /* no kernel is narrower than the prior's width over this */
+
+void parzen_fini(struct parzen *p)
+{
+    free(p->mean);
+    free(p->inv);
+    free(p->rank);
+    free(p->trial);
+    memset(p, 0, sizeof *p);
+}
+
+static void grow(struct parzen *p, uint32_t need)
+{
+    if (need <= p->cap)
+        return;
+    uint32_t cap = p->cap ? p->cap : 32;
+    while (cap < need)
+        cap *= 2;
+    p->mean = alloc_grow(p->mean, cap, sizeof *p->mean);
+    p->inv = alloc_grow(p->inv, cap, sizeof *p->inv);
+    p->rank = alloc_grow(p->rank, cap, sizeof *p->rank);
+    p->trial = alloc_grow(p->trial, cap, sizeof *p->trial);
+    p->cap = cap;
+}
+
+/* First index whose (mean, trial) is not below. */
+static uint32_t place(const struct parzen *p, double value, uint32_t trial)
+{
+    uint32_t lo = 0, hi = p->n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (p->mean[mid] < value || (p->mean[mid] == value && p->trial[mid] < trial))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static double least_width(const struct parzen *p, const struct parzen_prior *prior)
+{
+    double parts = (double)p->n + 2.0; /* 1 + the number of components */
+    return prior->width / (parts < LEAST_FRACTION ? parts : LEAST_FRACTION);
+}
+
+/* The greater of the distances to the neighbours; the prior stands before the first mean that is
+ * not below its own. */
+static double gap(const struct parzen *p, const struct parzen_prior *prior, uint32_t i)
+{
+    double x = p->mean[i], m0 = prior->mean;
+    if (p->n == 1)
+        return prior->width / 2;
+    double left = -1, right = -1;
+    bool prior_left = x >= m0 && (i == 0 || p->mean[i - 1] < m0);
+    bool prior_right = x < m0 && (i + 1 == p->n || p->mean[i + 1] >= m0);
+    if (prior_left)
+        left = x - m0;
+    else if (i > 0)
+        left = x - p->mean[i - 1];
+    if (prior_right)
+        right = m0 - x;
+    else if (i + 1 < p->n)
+        right = p->mean[i + 1] - x;
+    return left > right ? left : right;
+}
+
+static void set_width(struct parzen *p, const struct parzen_prior *prior, uint32_t i, double least)
+{
+    double w = gap(p, prior, i);
+    w = w < least ? least : w > prior->width ? prior->width : w;
+    p->inv[i] = 1.0 / w;
+}
+
+static void measure_bucket(struct parzen *p, uint32_t b)
+{
+    double least = INFINITY;
+    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++)
+        least = p->inv[i] < least ? p->inv[i] : least;
+    p->widest[b] = 1.0 / least; /* 0 for an empty one */
+}
+
+/* Widths of observations first..last (clipped to what there is), and of the buckets they are in. */
+static void refresh(struct parzen *p, const struct parzen_prior *prior, uint32_t first,
+                    uint32_t last)
+{
+    if (p->n == 0)
+        return;
+    last = last < p->n ? last : p->n - 1;
+    double least = least_width(p, prior);
+    for (uint32_t i = first; i <= last; i++)
+        set_width(p, prior, i, least);
+    uint32_t b = parzen_bucket(prior, p->mean[first]), end = parzen_bucket(prior, p->mean[last]);
+    for (; b <= end; b++)
+        measure_bucket(p, b);
+}
+
+/* After a change at index i of an array that has (or had) n observations at most. */
+static void refresh_near(struct parzen *p, const struct parzen_prior *prior, uint32_t i, uint32_t n)
+{
+    if ((double)n + 2.0 <= LEAST_FRACTION || n <= 2)
+        refresh(p, prior, 0, p->n);
+    else
+        refresh(p, prior, i > 0 ? i - 1 : 0, i + 1);
+}
+
+static double age_rank(struct parzen *p, uint32_t trial)
+{
+    uint32_t older = 0;
+    for (uint32_t i = 0; i < p->n; i++)
+        older += p->trial[i] < trial;
+    if (older < p->n)
+        for (uint32_t i = 0; i < p->n; i++)
+            p->rank[i] += p->trial[i] > trial;
+    return older;
+}
+
+static void open_gap(struct parzen *p, uint32_t i)
+{
+    size_t tail = p->n - i;
+    memmove(p->mean + i + 1, p->mean + i, tail * sizeof *p->mean);
+    memmove(p->inv + i + 1, p->inv + i, tail * sizeof *p->inv);
+    memmove(p->rank + i + 1, p->rank + i, tail * sizeof *p->rank);
+    memmove(p->trial + i + 1, p->trial + i, tail * sizeof *p->trial);
+    p->n++;
+}
+
+static void close_gap(struct parzen *p, uint32_t i)
+{
+    size_t tail = p->n - i - 1;
+    memmove(p->mean + i, p->mean + i + 1, tail * sizeof *p->mean);
+    memmove(p->inv + i, p->inv + i + 1, tail * sizeof *p->inv);
+    memmove(p->rank + i, p->rank + i + 1, tail * sizeof *p->rank);
+    memmove(p->trial + i, p->trial + i + 1, tail * sizeof *p->trial);
+    p->n--;
+}
+
+void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double value, uint32_t trial)
+{
+    grow(p, p->n + 1);
+    uint32_t i = place(p, value, trial);
+    double rank = age_rank(p, trial);
+    open_gap(p, i);
+    p->mean[i] = value;
+    p->trial[i] = trial;
+    p->rank[i] = rank;
+    p->inv[i] = 1.0 / prior->width;
+    for (uint32_t b = parzen_bucket(prior, value) + 1; b <= PARZEN_BUCKETS; b++)
+        p->start[b]++;
+    refresh_near(p, prior, i, p->n);
+}
+
+void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t trial)
+{
+    uint32_t i = 0;
+    while (i < p->n && p->trial[i] != trial)
+        i++;
+    if (i == p->n)
+        return;
+    double rank = p->rank[i];
+    uint32_t bucket = parzen_bucket(prior, p->mean[i]);
+    close_gap(p, i);
+    for (uint32_t k = 0; k < p->n; k++)
+        p->rank[k] -= p->rank[k] > rank;
+    for (uint32_t b = bucket + 1; b <= PARZEN_BUCKETS; b++)
+        p->start[b]--;
+    measure_bucket(p, bucket);
+    refresh_near(p, prior, i, p->n + 1);
+}
+
+struct observation {
+    double value;
+    uint32_t trial, rank;
+};
+
+static int by_value(const void *x, const void *y)
+{
+    const struct observation *a = x, *b = y;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    return (a->trial > b->trial) - (a->trial < b->trial);
+}
+
+static void count_buckets(struct parzen *p, const struct parzen_prior *prior)
+{
+    memset(p->start, 0, sizeof p->start);
+    for (uint32_t i = 0; i < p->n; i++)
+        p->start[parzen_bucket(prior, p->mean[i]) + 1]++;
+    for (uint32_t b = 0; b < PARZEN_BUCKETS; b++)
+        p->start[b + 1] += p->start[b];
+    memset(p->widest, 0, sizeof p->widest);
+}
+
+void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
+                const uint32_t *trials, uint32_t n)
+{
+    struct observation *v = alloc_array(n ? n : 1, sizeof *v);
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = (struct observation){values[i], trials[i], i};
+    qsort(v, n, sizeof *v, by_value);
+    grow(p, n);
+    p->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        p->mean[i] = v[i].value;
+        p->trial[i] = v[i].trial;
+        p->rank[i] = v[i].rank;
+    }
+    free(v);
+    count_buckets(p, prior);
+    refresh(p, prior, 0, n);
+}

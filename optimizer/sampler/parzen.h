@@ -1,0 +1,61 @@
+/* Hyperopt's adaptive Parzen estimator of one parameter, kept sorted as observations come and go.
+ *
+ * A mixture of one normal kernel an observation and one for the prior. Widths follow the gaps to
+ * the neighbours in the sorted list that has the prior in it; weights follow the age (ramp.h). What
+ * it holds depends on the set of observations alone, not on the order of the calls that made it.
+ *
+ * Sums are not normalised: every one is sqrt(2 pi) times the sum of the weights times the density
+ * (or the mass) of the mixture without bounds. parzen_cell() over the bounds gives the constant to
+ * divide by; which of two candidates is better does not need it. */
+#ifndef FARM_OPTIMIZER_PARZEN_H
+#define FARM_OPTIMIZER_PARZEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels.h"
+#include "rng.h"
+
+#define PARZEN_BUCKETS 128
+
+/* What both densities of a parameter share. */
+struct parzen_prior {
+    double mean, width; /* of the prior's kernel; width > 0 */
+    double weight;      /* > 0; an observation weighs at most 1 */
+    double low, high;   /* bounds of the drawn values; -inf, inf if there are none */
+};
+
+struct parzen {
+    double *mean, *inv,
+        *rank; /* sorted by (mean, trial); inv = 1 / width; rank = age, 0 the oldest */
+    uint32_t *trial;
+    uint32_t n, cap;
+    uint32_t start[PARZEN_BUCKETS + 1]; /* first observation of each bucket of the value range */
+    double widest[PARZEN_BUCKETS];      /* greatest width in the bucket */
+};
+
+void parzen_fini(struct parzen *p);
+/* trial must be absent. Trial numbers order the observations by age. */
+void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double value,
+                   uint32_t trial);
+void parzen_remove(struct parzen *p, const struct parzen_prior *prior,
+                   uint32_t trial); /* absent is legal */
+/* Replaces all observations, in rising order of trial. Same result as inserting one by one. */
+void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
+                const uint32_t *trials, uint32_t n);
+
+double parzen_density(const struct parzen *p, const struct parzen_prior *prior, double y);
+double parzen_cell(const struct parzen *p, const struct parzen_prior *prior, double lo, double hi);
+/* The part of the same sum that the prior and the observations nearest to the point make: never
+ * more than the whole (rounding allowed for), and cheap. */
+double parzen_density_near(const struct parzen *p, const struct parzen_prior *prior, double y);
+double parzen_cell_near(const struct parzen *p, const struct parzen_prior *prior, double lo,
+                        double hi);
+/* Sum of the weights of the observations that are exactly `value`. */
+double parzen_weight_of(const struct parzen *p, double value);
+/* A component by weight (n = the prior), from u in [0, 1). */
+uint32_t parzen_pick(const struct parzen *p, double prior_weight, double u);
+/* A value from the mixture within the bounds. */
+double parzen_draw(const struct parzen *p, const struct parzen_prior *prior, struct rng *r);
+
+#endif
