@@ -55,7 +55,7 @@ static void add_anchor(struct buf *b, const char *name)
 
 static void add_overview(struct buf *b)
 {
-    buf_addz(b, "### All messages\n\nB broker, W worker, O optimizer, C client, * anyone.\n\n"
+    buf_addz(b, "## All messages\n\nB broker, W worker, O optimizer, C client, * anyone.\n\n"
                 "| kind | name | direction | purpose |\n|---:|---|---|---|\n");
     for (unsigned kind = 0; kind < 256; kind++) {
         const struct schema *s = schema_message(kind);
@@ -79,7 +79,7 @@ static void add_code(struct buf *b, unsigned value, const char *name)
 
 #define ADD_CODE(n, v, t) add_code(b, (v), (t));
 #define ADD_CODES(title, LIST)                                                                     \
-    buf_addz(b, "#### " title "\n\n| value | name |\n|---:|---|\n");                               \
+    buf_addz(b, "### " title "\n\n| value | name |\n|---:|---|\n");                                \
     LIST(ADD_CODE)                                                                                 \
     buf_addc(b, '\n');
 
@@ -95,7 +95,7 @@ static void add_reasons(struct buf *b)
 
 static void add_codes(struct buf *b)
 {
-    buf_addz(b, "### Codes\n\n");
+    buf_addz(b, "## Codes\n\n");
     ADD_CODES("Role", ROLE_LIST)
     ADD_CODES("Trial state", TRIAL_STATE_LIST)
     ADD_CODES("Study state", STUDY_STATE_LIST)
@@ -106,18 +106,18 @@ static void add_codes(struct buf *b)
 void message_docs(struct buf *out)
 {
     add_overview(out);
-    buf_addz(out, "### Fields of each message\n\n");
+    buf_addz(out, "## Fields of each message\n\n");
     for (unsigned kind = 0; kind < 256; kind++) {
         const struct schema *s = schema_message(kind);
         if (!s)
             continue;
-        buf_printf(out, "#### %s\n\nKind %u, %s: %s.\n\n", s->name, kind, s->direction, s->doc);
+        buf_printf(out, "### %s\n\nKind %u, %s: %s.\n\n", s->name, kind, s->direction, s->doc);
         add_fields(out, s);
     }
-    buf_addz(out, "### Structs inside messages\n\n");
+    buf_addz(out, "## Structs inside messages\n\n");
     for (unsigned i = 0; schema_struct(i); i++) {
         const struct schema *s = schema_struct(i);
-        buf_printf(out, "#### %s\n\n%s.\n\n", s->name, s->doc);
+        buf_printf(out, "### %s\n\n%s.\n\n", s->name, s->doc);
         add_fields(out, s);
     }
     add_codes(out);

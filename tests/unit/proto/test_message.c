@@ -205,7 +205,7 @@ static void documents_every_field(void **state)
         if (!s)
             continue;
         char head[64];
-        assert_true(str_copyz(head, sizeof head, str_of("#### ")));
+        assert_true(str_copyz(head, sizeof head, str_of("### ")));
         strncat(head, s->name, sizeof head - 8);
         const char *at = strstr(text, head);
         assert_non_null(at);
