@@ -119,9 +119,19 @@ static err_t enqueue_one(struct spec *s, struct json_object *v, const struct at 
                          struct str *out)
 {
     struct errmsg inner;
+    char brief[BRIEF_SIZE];
+    if (!json_object_is_type(v, json_type_object))
+        return at_fault(at, ERR_INVALID, "%s is not a point; expected one such as {lr: 0.1}",
+                        value_brief(v, brief));
     err_t e = space_read(s->space, v, point, &inner);
-    if (e != ERR_OK)
-        return at_fault(at, e, "%s", inner.text);
+    if (e != ERR_OK) {
+        struct buf path;
+        buf_init(&path, 0);
+        at_write(at, &path);
+        (void)errmsg_set(at->em, e, "%s.%s", buf_z(&path), inner.text);
+        buf_fini(&path);
+        return e;
+    }
     struct buf b;
     buf_init(&b, SPEC_MAX_BYTES);
     space_write(s->space, point, &b);
