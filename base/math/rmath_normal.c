@@ -11,11 +11,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SQRT_HALF   0x1.6a09e667f3bcdp-1
-#define LN_2        0x1.62e42fefa39efp-1
-#define LN_2PI      0x1.d67f1c864beb5p+0
-#define HALF_LN_2PI 0x1.d67f1c864beb5p-1
-#define SQRT_2PI    0x1.40d931ff62706p+1
+#define SQRT_HALF        0x1.6a09e667f3bcdp-1
+#define LN_2             0x1.62e42fefa39efp-1
+#define LN_2PI           0x1.d67f1c864beb5p+0
+#define HALF_LN_2PI      0x1.d67f1c864beb5p-1
+#define SQRT_2PI         0x1.40d931ff62706p+1
+#define INV_SQRT_2PI     0x1.9884533d43651p-2
+#define TWO_OVER_SQRT_PI 0x1.20dd750429b6dp+0
 
 static double erfcx(double x)
 {
