@@ -58,16 +58,16 @@
 
 #define CODE_ENUM(name, list)                                                                      \
     enum name { list }
-#define X_ROLE(n, v, t) ROLE_##n = v,
-#define X_TRIAL(n, v, t) TRIAL_##n = v,
-#define X_STUDY(n, v, t) STUDY_##n = v,
-#define X_VERDICT(n, v, t) VERDICT_##n = v,
-#define X_STOP(n, v, t) STOP_##n = v,
-#define X_FINAL(n, v, t) FINAL_##n = v,
-#define X_RELEASE(n, v, t) RELEASE_##n = v,
-#define X_CLOSE(n, v, t) CLOSE_##n = v,
-#define X_NAK(n, v, t) NAK_##n = v,
-#define X_REC(n, v, t) REC_##n = v,
+#define X_ROLE(n, v, t) ROLE_##n = (v),
+#define X_TRIAL(n, v, t) TRIAL_##n = (v),
+#define X_STUDY(n, v, t) STUDY_##n = (v),
+#define X_VERDICT(n, v, t) VERDICT_##n = (v),
+#define X_STOP(n, v, t) STOP_##n = (v),
+#define X_FINAL(n, v, t) FINAL_##n = (v),
+#define X_RELEASE(n, v, t) RELEASE_##n = (v),
+#define X_CLOSE(n, v, t) CLOSE_##n = (v),
+#define X_NAK(n, v, t) NAK_##n = (v),
+#define X_REC(n, v, t) REC_##n = (v),
 CODE_ENUM(role, ROLE_LIST(X_ROLE));
 CODE_ENUM(trial_state, TRIAL_STATE_LIST(X_TRIAL));
 CODE_ENUM(study_state, STUDY_STATE_LIST(X_STUDY));

@@ -28,11 +28,13 @@
 #define ELEM_record struct record
 
 #define FIELD_DECL(key, TYPE, name, limit, doc) CTYPE_##TYPE name;
+/* A name cannot stand in parentheses: NOLINTBEGIN(bugprone-macro-parentheses) */
 #define LIST_DECL(key, SUB, name, limit, doc)                                                      \
     struct {                                                                                       \
         const ELEM_##SUB *v;                                                                       \
         uint32_t n;                                                                                \
     } name;
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define STRUCT_DECL(name, doc)                                                                     \
     struct name {                                                                                  \
@@ -49,7 +51,7 @@ STRUCT_LIST(STRUCT_DECL)
 MESSAGE_LIST(MESSAGE_DECL)
 #undef MESSAGE_DECL
 
-#define MESSAGE_ENUM(kind, NAME, name, dir, doc) MSG_##NAME = kind,
+#define MESSAGE_ENUM(kind, NAME, name, dir, doc) MSG_##NAME = (kind),
 enum message_kind { MESSAGE_LIST(MESSAGE_ENUM) };
 #undef MESSAGE_ENUM
 

@@ -80,18 +80,17 @@ static struct str sample_bin(struct sampler *s, uint32_t limit)
 
 static struct str sample_text(struct sampler *s, uint32_t limit)
 {
-    static const char *const wide[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8c\xb1",
-                                       "\xef\xbf\xbd"};
+    static const struct str wide[] = {
+        {"\xc3\xa9", 2}, {"\xe2\x82\xac", 3}, {"\xf0\x9f\x8c\xb1", 4}, {"\xef\xbf\xbd", 3}};
     size_t n = sample_length(s, limit);
     if (n == 0)
         return (struct str){0};
     char *p = sample_memory(s, n, 1);
     for (size_t i = 0; i < n;) {
-        const char *z = wide[rng_below(s->r, 4)];
-        size_t w = strlen(z);
-        if (one_in(s, 6) && i + w <= n) {
-            memcpy(p + i, z, w);
-            i += w;
+        struct str z = wide[rng_below(s->r, 4)];
+        if (one_in(s, 6) && i + z.n <= n) {
+            memcpy(p + i, z.p, z.n);
+            i += z.n;
         } else {
             p[i++] = (char)(rng_below(s->r, 0x80));
         }

@@ -94,6 +94,7 @@ static uint64_t take_be(struct reader *r, unsigned bytes)
  * to read them. */
 static uint64_t take_int(struct reader *r, uint8_t t, bool *negative)
 {
+    static const uint64_t sign_bits[] = {0x80, 0x8000, 0x80000000, UINT64_C(1) << 63};
     *negative = false;
     if (t < M_FIXMAP)
         return t;
@@ -101,10 +102,8 @@ static uint64_t take_int(struct reader *r, uint8_t t, bool *negative)
         return take_be(r, 1u << (t - M_UINT8));
     uint64_t v;
     if (t >= M_INT8 && t <= M_INT64) {
-        unsigned bytes = 1u << (t - M_INT8);
-        v = take_be(r, bytes);
-        uint64_t sign = UINT64_C(1) << (8 * bytes - 1);
-        v = (v ^ sign) - sign;
+        v = take_be(r, 1u << (t - M_INT8));
+        v = (v ^ sign_bits[t - M_INT8]) - sign_bits[t - M_INT8];
     } else if (t >= M_NEGATIVE) {
         v = UINT64_MAX - (uint64_t)(0xff - t);
     } else {

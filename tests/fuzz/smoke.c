@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     s.fd = open(argv[2], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (s.fd < 0 || s.n == 0) {
         (void)fprintf(stderr, "%s: no corpus, or %s cannot be written\n", argv[0], argv[2]);
-        return 2;
+        exit(2);
     }
     run(&s, (const uint8_t *)"", 0);
     for (size_t i = 0; i < s.n; i++)
