@@ -1,4 +1,5 @@
-/* The small enumerations of the wire and of the journal: names are spelled alike in SQL, wire and commands. */
+/* The small enumerations of the wire and of the journal: names are spelled alike in SQL, wire and
+ * commands. */
 #ifndef FARM_PROTO_CODES_H
 #define FARM_PROTO_CODES_H
 
@@ -23,51 +24,88 @@
 /* open: proposals are asked for; closed: none, trials still run; ended: every trial is final. */
 #define STUDY_STATE_LIST(X) X(OPEN, 0, "open") X(CLOSED, 1, "closed") X(ENDED, 2, "ended")
 #define VERDICT_LIST(X)                                                                            \
-    X(KEEP, 0, "keep") X(ADOPT, 1, "adopt") X(KILL, 2, "kill") X(STOP, 3, "stop") X(FINISHED, 4, "finished")
+    X(KEEP, 0, "keep")                                                                             \
+    X(ADOPT, 1, "adopt")                                                                           \
+    X(KILL, 2, "kill")                                                                             \
+    X(STOP, 3, "stop")                                                                             \
+    X(FINISHED, 4, "finished")
 #define STOP_WHY_LIST(X)                                                                           \
-    X(PRUNE, 0, "prune") X(CANCEL, 1, "cancel") X(PAUSE, 2, "pause") X(SUPERSEDED, 3, "superseded") \
-    X(UNKNOWN, 4, "unknown") X(FINISHED, 5, "finished")
+    X(PRUNE, 0, "prune")                                                                           \
+    X(CANCEL, 1, "cancel")                                                                         \
+    X(PAUSE, 2, "pause")                                                                           \
+    X(SUPERSEDED, 3, "superseded")                                                                 \
+    X(UNKNOWN, 4, "unknown")                                                                       \
+    X(FINISHED, 5, "finished")
 #define FINAL_STATUS_LIST(X) X(OK, 0, "ok") X(PRUNED, 1, "pruned") X(ERROR, 2, "error")
-#define RELEASE_WHY_LIST(X) X(DRAIN, 0, "drain") X(PREEMPT, 1, "preempt") X(RESOURCES, 2, "resources") X(LOST, 3, "lost")
+#define RELEASE_WHY_LIST(X)                                                                        \
+    X(DRAIN, 0, "drain")                                                                           \
+    X(PREEMPT, 1, "preempt")                                                                       \
+    X(RESOURCES, 2, "resources")                                                                   \
+    X(LOST, 3, "lost")
 #define CLOSE_WHY_LIST(X) X(CRASH, 0, "crash") X(RELEASED, 1, "released") X(EXPIRED, 2, "expired")
 #define NAK_CODE_LIST(X)                                                                           \
-    X(SUPERSEDED, 0, "superseded") X(FINISHED, 1, "finished") X(UNKNOWN, 2, "unknown")             \
-    X(STALE, 3, "stale") X(NOT_OWNER, 4, "not_owner") X(FULL, 5, "full")
+    X(SUPERSEDED, 0, "superseded")                                                                 \
+    X(FINISHED, 1, "finished")                                                                     \
+    X(UNKNOWN, 2, "unknown")                                                                       \
+    X(STALE, 3, "stale")                                                                           \
+    X(NOT_OWNER, 4, "not_owner")                                                                   \
+    X(FULL, 5, "full")
 
-/* Journal kinds and the fields each uses beside seq, study, study_seq, kind, wall_ms. */
+/* Journal kinds and the fields each uses beside seq, study, study_seq, kind, wall_ms:
+ *
+ *   BROKER_STARTED  number = epoch, text = version
+ *   WORKER_JOINED   who, number = session, text = JSON of HELLO
+ *   WORKER_LEFT     who, note = why
+ *   STUDY_CREATED   text = name, digest = spec, number = 1
+ *   SPEC_ADDED      digest, number = spec number
+ *   STUDY_CLOSED    note = why
+ *   STUDY_ENDED
+ *   STUDY_OPENED    again, by a submit with reopen
+ *   ATTACHED        number = optimizer epoch, who = optimizer
+ *   PROPOSED        trial, text = params, note = why, number = draw, based_on, behind, decide
+ *   ENQUEUED        trial, text = params, who = request
+ *   GRANTED         trial, attempt, who = worker, number = session, code 1 = adopted
+ *   STARTED         trial, attempt, number = pid, note = host
+ *   REPORTED        trial, attempt, step, value, text = metrics
+ *   CHECKPOINTED    trial, attempt, step, text = uri, digest, number = size
+ *   STOPPING        trial, attempt, code = stop_why, step, note
+ *   CLOSED          trial, attempt, code = close_why, number = retry wall ms or 0, note = error,
+ *                   exit_code, signal
+ *   FINISHED        trial, attempt, code = trial state, value, step, text = metrics, note = error,
+ *                   exit_code, signal, runtime_ms
+ *   QUEUED          trial: a delay ended, or a paused one goes on */
 #define RECORD_LIST(X)                                                                             \
-    X(BROKER_STARTED, 1, "broker_started") /* number = epoch, text = version */                    \
-    X(WORKER_JOINED, 2, "worker_joined")   /* who, number = session, text = JSON of HELLO */       \
-    X(WORKER_LEFT, 3, "worker_left")       /* who, note = why */                                   \
-    X(STUDY_CREATED, 10, "study_created")  /* text = name, digest = spec, number = 1 */            \
-    X(SPEC_ADDED, 11, "spec_added")        /* digest, number = spec number */                      \
-    X(STUDY_CLOSED, 12, "study_closed")    /* note = why */                                        \
+    X(BROKER_STARTED, 1, "broker_started")                                                         \
+    X(WORKER_JOINED, 2, "worker_joined")                                                           \
+    X(WORKER_LEFT, 3, "worker_left")                                                               \
+    X(STUDY_CREATED, 10, "study_created")                                                          \
+    X(SPEC_ADDED, 11, "spec_added")                                                                \
+    X(STUDY_CLOSED, 12, "study_closed")                                                            \
     X(STUDY_ENDED, 13, "study_ended")                                                              \
-    X(STUDY_OPENED, 14, "study_opened")    /* again, by a submit with reopen */                    \
-    X(ATTACHED, 15, "attached")            /* number = optimizer epoch, who = optimizer */         \
-    X(PROPOSED, 20, "proposed")   /* trial, text = params, note = why, number = draw, based_on, behind, decide */ \
-    X(ENQUEUED, 21, "enqueued")   /* trial, text = params, who = request */                        \
-    X(GRANTED, 22, "granted")     /* trial, attempt, who = worker, number = session, code 1 = adopted */ \
-    X(STARTED, 23, "started")     /* trial, attempt, number = pid, note = host */                  \
-    X(REPORTED, 24, "reported")   /* trial, attempt, step, value, text = metrics */                \
-    X(CHECKPOINTED, 25, "checkpointed") /* trial, attempt, step, text = uri, digest, number = size */ \
-    X(STOPPING, 26, "stopping")   /* trial, attempt, code = stop_why, step, note */                \
-    X(CLOSED, 27, "closed")       /* trial, attempt, code = close_why, number = retry wall ms or 0, note = error, exit_code, signal */ \
-    X(FINISHED, 28, "finished")   /* trial, attempt, code = trial state, value, step, text = metrics, note = error, exit_code, signal, runtime_ms */ \
-    X(QUEUED, 29, "queued")       /* trial: a delay ended, or a paused one goes on */
+    X(STUDY_OPENED, 14, "study_opened")                                                            \
+    X(ATTACHED, 15, "attached")                                                                    \
+    X(PROPOSED, 20, "proposed")                                                                    \
+    X(ENQUEUED, 21, "enqueued")                                                                    \
+    X(GRANTED, 22, "granted")                                                                      \
+    X(STARTED, 23, "started")                                                                      \
+    X(REPORTED, 24, "reported")                                                                    \
+    X(CHECKPOINTED, 25, "checkpointed")                                                            \
+    X(STOPPING, 26, "stopping")                                                                    \
+    X(CLOSED, 27, "closed")                                                                        \
+    X(FINISHED, 28, "finished")                                                                    \
+    X(QUEUED, 29, "queued")
 
-#define CODE_ENUM(name, list)                                                                      \
-    enum name { list }
-#define X_ROLE(n, v, t) ROLE_##n = (v),
-#define X_TRIAL(n, v, t) TRIAL_##n = (v),
-#define X_STUDY(n, v, t) STUDY_##n = (v),
-#define X_VERDICT(n, v, t) VERDICT_##n = (v),
-#define X_STOP(n, v, t) STOP_##n = (v),
-#define X_FINAL(n, v, t) FINAL_##n = (v),
-#define X_RELEASE(n, v, t) RELEASE_##n = (v),
-#define X_CLOSE(n, v, t) CLOSE_##n = (v),
-#define X_NAK(n, v, t) NAK_##n = (v),
-#define X_REC(n, v, t) REC_##n = (v),
+#define CODE_ENUM(name, list) enum name { list }
+#define X_ROLE(n, v, t)       ROLE_##n = (v),
+#define X_TRIAL(n, v, t)      TRIAL_##n = (v),
+#define X_STUDY(n, v, t)      STUDY_##n = (v),
+#define X_VERDICT(n, v, t)    VERDICT_##n = (v),
+#define X_STOP(n, v, t)       STOP_##n = (v),
+#define X_FINAL(n, v, t)      FINAL_##n = (v),
+#define X_RELEASE(n, v, t)    RELEASE_##n = (v),
+#define X_CLOSE(n, v, t)      CLOSE_##n = (v),
+#define X_NAK(n, v, t)        NAK_##n = (v),
+#define X_REC(n, v, t)        REC_##n = (v),
 CODE_ENUM(role, ROLE_LIST(X_ROLE));
 CODE_ENUM(trial_state, TRIAL_STATE_LIST(X_TRIAL));
 CODE_ENUM(study_state, STUDY_STATE_LIST(X_STUDY));

@@ -10,8 +10,8 @@
 #include "buf.h"
 #include "err.h"
 
-#define FRAME_HEADER 40
-#define FRAME_LIMIT (1u << 20)          /* any frame */
+#define FRAME_HEADER       40
+#define FRAME_LIMIT        (1u << 20)   /* any frame */
 #define FRAME_LIMIT_WORKER (256u << 10) /* from a worker */
 
 struct frame {
@@ -23,7 +23,8 @@ struct frame {
 
 /* Appends header and body. A body longer than FRAME_LIMIT - FRAME_HEADER makes the buf bad. */
 void frame_write(struct buf *out, const struct frame *f);
-/* Checks magic, length, limit and checksum; the version is for the caller. ERR_INVALID or ERR_LIMIT with a sentence. */
+/* Checks magic, length, limit and checksum; the version is for the caller. ERR_INVALID or ERR_LIMIT
+ * with a sentence. */
 err_t frame_read(struct frame *out, struct str bytes, size_t limit, struct errmsg *em) MUST_CHECK;
 /* Common versions of [amin, amax] and [bmin, bmax]: the highest, or 0 if there is none. */
 uint8_t frame_negotiate(uint8_t amin, uint8_t amax, uint8_t bmin, uint8_t bmax);

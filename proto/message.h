@@ -1,31 +1,32 @@
-/* Structs of every message, made from messages.def. Slices in a decoded message borrow the frame it was decoded from;
- * lists borrow the arena given to the decoder. Nothing here allocates or needs freeing. */
+/* Structs of every message, made from messages.def. Slices in a decoded message borrow the frame it
+ * was decoded from; lists borrow the arena given to the decoder. Nothing here allocates or needs
+ * freeing. */
 #ifndef FARM_PROTO_MESSAGE_H
 #define FARM_PROTO_MESSAGE_H
 
 #include "codes.h"
 #include "messages.def"
 
-#define CTYPE_U8 uint8_t
-#define CTYPE_U32 uint32_t
-#define CTYPE_U64 uint64_t
-#define CTYPE_I64 int64_t
-#define CTYPE_F64 double
+#define CTYPE_U8   uint8_t
+#define CTYPE_U32  uint32_t
+#define CTYPE_U64  uint64_t
+#define CTYPE_I64  int64_t
+#define CTYPE_F64  double
 #define CTYPE_BOOL bool
-#define CTYPE_STR struct str
-#define CTYPE_BIN struct str
+#define CTYPE_STR  struct str
+#define CTYPE_BIN  struct str
 #define CTYPE_ID16 struct id128
-#define CTYPE_D32 struct digest
+#define CTYPE_D32  struct digest
 
 /* Element types of lists: plain ones and the structs of STRUCT_LIST. */
-#define ELEM_STR struct str
-#define ELEM_I64 int64_t
-#define ELEM_held struct held
-#define ELEM_verdict struct verdict
-#define ELEM_point struct point
+#define ELEM_STR       struct str
+#define ELEM_I64       int64_t
+#define ELEM_held      struct held
+#define ELEM_verdict   struct verdict
+#define ELEM_point     struct point
 #define ELEM_resources struct resources
-#define ELEM_proposal struct proposal
-#define ELEM_record struct record
+#define ELEM_proposal  struct proposal
+#define ELEM_record    struct record
 
 #define FIELD_DECL(key, TYPE, name, limit, doc) CTYPE_##TYPE name;
 /* A name cannot stand in parentheses: NOLINTBEGIN(bugprone-macro-parentheses) */
