@@ -62,6 +62,7 @@ struct fx_ask {
 /* Answers are made by the store and freed by it. */
 struct answer_row {
     uint64_t seq, study_seq;
+    uint8_t kind; /* enum record_kind */
     struct str body;
 };
 struct answer {
@@ -127,6 +128,9 @@ struct span effects_bytes(struct effects *fx, struct str s); /* copies */
 /* Encodes and appends. msg is the struct msg_<name> of kind. */
 void effects_send(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind, const void *msg);
 void effects_feed(struct effects *fx, uint64_t study, unsigned kind, const void *msg);
+/* Begins a message or frame whose body the caller appends to fx->bytes; the caller sets body.n. */
+struct fx_message *effects_open_message(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind);
+struct fx_feed *effects_open_feed(struct effects *fx, uint64_t study, unsigned kind);
 /* Appends a record; returns the span of its encoded form. */
 struct span effects_record(struct effects *fx, const struct record *r);
 struct fx_ask *effects_ask(struct effects *fx, enum ask_kind kind, uint64_t token);

@@ -49,6 +49,8 @@ void farm_load_request(struct farm *f, const struct msg_reply *answer);
 /* spec and env: for STUDY_CREATED and SPEC_ADDED, of r->digest; else empty and NULL. */
 err_t farm_load_record(struct farm *f, const struct record *r, struct str spec, const struct envelope *env,
                        struct errmsg *em) MUST_CHECK;
+/* After the records: nothing is missing. ERR_CORRUPT with a sentence. */
+err_t farm_load_check(const struct farm *f, struct errmsg *em) MUST_CHECK;
 /* last_seq: the journal's last one. Appends BROKER_STARTED; open attempts wait for their workers for the grace. */
 void farm_load_done(struct farm *f, int64_t now, uint64_t last_seq, struct effects *fx);
 

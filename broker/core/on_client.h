@@ -1,0 +1,19 @@
+/* Requests of clients, and the answers that are kept for repeated ones. */
+#ifndef FARM_CORE_ON_CLIENT_H
+#define FARM_CORE_ON_CLIENT_H
+
+#include "farm_session.h"
+
+void client_on_submit(const struct act *a, struct session *s, const struct farm_input *in);
+void client_on_enqueue(const struct act *a, struct session *s, const union message *m);
+void client_on_cancel(const struct act *a, struct session *s, const union message *m);
+void client_on_sql(const struct act *a, struct session *s, const union message *m);
+void client_on_tail(const struct act *a, struct session *s, const union message *m);
+void client_on_sql_answer(const struct act *a, const struct pending *p, const struct answer *answer);
+void client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e, const char *text,
+                  uint64_t number);
+/* The answer of a change, given to one who asks again. */
+void kept_put(struct farm *f, const struct msg_reply *answer);
+void kept_free_all(struct farm *f);
+
+#endif

@@ -1,0 +1,248 @@
+/* What workers say about attempts. Each message is answered by ACK (it is recorded, now or before) or NAK (it never will
+ * be); while the store is full, what is no end gets no answer and comes again.
+ *
+ * The rules are the state table of docs/decisions.md: a repeated message is acknowledged and changes nothing, one of
+ * another attempt is refused, a real result beats a stop, and the result of an expired attempt is adopted while its trial
+ * still waits. */
+#include "on_worker.h"
+
+#include <math.h>
+
+#include "study.h"
+#include "trial.h"
+#include "verdict.h"
+#include "worker.h"
+
+#define STEP_MAX ((INT64_C(1) << 53) - 1)
+
+/* The attempt a message names, as it names it. */
+struct named {
+    uint64_t study, trial;
+    uint32_t attempt;
+    uint8_t of;
+};
+
+static void ack(const struct act *a, const struct session *s, struct named n, int64_t step)
+{
+    struct msg_ack m = {.study = n.study, .trial = n.trial, .attempt = n.attempt, .of = n.of,
+                        .step = step};
+    effects_send(a->fx, s->peer, s->number, MSG_ACK, &m);
+}
+
+static void nak(const struct act *a, const struct session *s, struct named n, enum nak_code code)
+{
+    struct msg_nak m = {.study = n.study, .trial = n.trial, .attempt = n.attempt, .of = n.of,
+                        .code = (uint8_t)code};
+    a->f->counts.naks++;
+    effects_send(a->fx, s->peer, s->number, MSG_NAK, &m);
+}
+
+static struct trial *attempt_of(const struct act *a, const struct session *s, struct named n)
+{
+    enum nak_code why;
+    struct trial *t = verdict_attempt(a->f, s->worker, n.study, n.trial, n.attempt, &why);
+    if (!t)
+        nak(a, s, n, why);
+    return t;
+}
+
+void worker_on_credit(const struct act *a, struct session *s, const union message *m)
+{
+    struct worker *w = s->worker;
+    if (m->credit.total <= w->credit)
+        return;
+    w->credit = m->credit.total;
+    worker_gained(a->f, w);
+}
+
+void worker_on_start(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_start *q = &m->start;
+    struct named n = {q->study, q->trial, q->attempt, MSG_START};
+    struct trial *t = attempt_of(a, s, n);
+    if (!t || (a->f->full && t->state == TRIAL_LEASED))
+        return;
+    if (t->state == TRIAL_LEASED) {
+        struct record r = {.kind = REC_STARTED, .trial = t->number, .attempt = t->attempt,
+                           .number = q->pid, .note = str_of(s->host)};
+        verb_record(a, t->study, &r, NULL);
+    }
+    ack(a, s, n, 0);
+    if (t->state == TRIAL_STOPPING)
+        verb_send_stop(a, t);
+}
+
+static const char *points_fault(const struct msg_report *q)
+{
+    for (uint32_t i = 0; i < q->points.n; i++) {
+        int64_t step = q->points.v[i].step;
+        if (step < 0 || step > STEP_MAX)
+            return "REPORT: a step is not in 0 to 2^53-1";
+        if (i && step <= q->points.v[i - 1].step)
+            return "REPORT: the steps do not rise";
+    }
+    return NULL;
+}
+
+void worker_on_report(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_report *q = &m->report;
+    struct named n = {q->study, q->trial, q->attempt, MSG_REPORT};
+    const char *fault = points_fault(q);
+    if (fault) {
+        session_error(a->fx, s->peer, s->number, MSG_REPORT, ERR_INVALID, fault);
+        return;
+    }
+    struct trial *t = attempt_of(a, s, n);
+    if (!t || a->f->full)
+        return;
+    const struct trial_image *im = &t->open->im;
+    for (uint32_t i = 0; i < q->points.n; i++) {
+        const struct point *p = &q->points.v[i];
+        if (im->has_step && p->step <= im->step)
+            continue;
+        struct record r = {.kind = REC_REPORTED, .trial = t->number, .attempt = t->attempt,
+                           .has_step = true, .step = p->step, .has_value = p->has_value,
+                           .value = p->value, .text = p->metrics};
+        verb_record(a, t->study, &r, NULL);
+    }
+    ack(a, s, n, im->step);
+    if (t->state == TRIAL_STOPPING)
+        verb_send_stop(a, t);
+}
+
+void worker_on_checkpoint(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_checkpoint *q = &m->checkpoint;
+    struct named n = {q->study, q->trial, q->attempt, MSG_CHECKPOINT};
+    struct trial *t = attempt_of(a, s, n);
+    if (!t || a->f->full)
+        return;
+    const struct trial_image *im = &t->open->im;
+    bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
+    if (newer && q->uri.n) {
+        struct record r = {.kind = REC_CHECKPOINTED, .trial = t->number, .attempt = t->attempt,
+                           .has_step = true, .step = q->step, .text = q->uri, .digest = q->digest,
+                           .number = q->size};
+        verb_record(a, t->study, &r, NULL);
+    }
+    ack(a, s, n, q->step);
+    if (t->state == TRIAL_STOPPING)
+        verb_send_stop(a, t);
+}
+
+/* ---- ends ---- */
+
+static void crashed(const struct act *a, struct trial *t, const struct msg_final *q)
+{
+    const struct envelope *e = &t->study->env;
+    if (q->no_retry || t->open->im.crashes + 1 > e->retries) {
+        verb_finish(a, t, TRIAL_FAILED, q, q->error);
+        return;
+    }
+    struct closing c = {.why = CLOSE_CRASH, .note = q->error, .exit_code = q->exit_code,
+                        .signal = q->signal};
+    if (e->retry_delay_ns > 0)
+        c.retry_ms = (uint64_t)(farm_wall(a->f, a->now) + e->retry_delay_ns / NS_PER_MS);
+    verb_close(a, t, &c);
+}
+
+static void finish_ok(const struct act *a, struct trial *t, const struct msg_final *q)
+{
+    if (!q->has_value)
+        verb_finish(a, t, TRIAL_FAILED, q, STR("no final value"));
+    else if (!isfinite(q->value))
+        verb_finish(a, t, TRIAL_FAILED, q, STR("non-finite"));
+    else
+        verb_finish(a, t, TRIAL_COMPLETE, q, (struct str){0});
+}
+
+/* The end of an attempt that was asked to stop, and did not bring a result. */
+static void finish_stop(const struct act *a, struct trial *t, const struct msg_final *q)
+{
+    if (t->open->im.why == STOP_PAUSE)
+        verb_release(a, t, q->error);
+    else
+        verb_finish(a, t, t->open->im.why == STOP_PRUNE ? TRIAL_PRUNED : TRIAL_CANCELLED, q,
+                    q->error);
+}
+
+static void end_attempt(const struct act *a, struct trial *t, const struct msg_final *q)
+{
+    bool result = q->status == FINAL_OK && q->has_value && isfinite(q->value);
+    if (t->state == TRIAL_STOPPING && !result)
+        finish_stop(a, t, q);
+    else if (q->status == FINAL_OK)
+        finish_ok(a, t, q);
+    else if (q->status == FINAL_PRUNED)
+        verb_finish(a, t, TRIAL_PRUNED, q, q->error);
+    else
+        crashed(a, t, q);
+}
+
+/* The message is about an attempt that is over: acknowledged if its end is the recorded one. */
+static bool ended_so(const struct trial *t, uint32_t attempt, unsigned close)
+{
+    if (verdict_finished_by(t, attempt))
+        return true;
+    return !trial_state_final(t->state) && !trial_state_open(t->state) && t->attempt == attempt &&
+           t->open->im.last_close == close + 1;
+}
+
+void worker_on_final(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_final *q = &m->final;
+    struct named n = {q->study, q->trial, q->attempt, MSG_FINAL};
+    enum nak_code why;
+    struct trial *t = verdict_attempt(a->f, s->worker, q->study, q->trial, q->attempt, &why);
+    if (t) {
+        end_attempt(a, t, q);
+        ack(a, s, n, 0);
+        return;
+    }
+    struct study *study = study_get(a->f, q->study);
+    t = study ? trial_get(study, q->trial) : NULL;
+    if (t && ended_so(t, q->attempt, q->status == FINAL_ERROR ? CLOSE_CRASH : CLOSE_RELEASED)) {
+        ack(a, s, n, 0);
+    } else if (t && verdict_adoptable(t, q->attempt) && q->status == FINAL_OK) {
+        verb_adopt(a, t, s->worker);
+        end_attempt(a, t, q);
+        ack(a, s, n, 0);
+    } else {
+        nak(a, s, n, why);
+    }
+}
+
+void worker_on_release(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_release *q = &m->release;
+    struct named n = {q->study, q->trial, q->attempt, MSG_RELEASE};
+    enum nak_code why;
+    struct trial *t = verdict_attempt(a->f, s->worker, q->study, q->trial, q->attempt, &why);
+    if (t) {
+        if (q->why == RELEASE_LOST)
+            verb_lost(a, t, "the worker lost it");
+        else
+            verb_release(a, t, q->note);
+        ack(a, s, n, 0);
+        return;
+    }
+    struct study *study = study_get(a->f, q->study);
+    t = study ? trial_get(study, q->trial) : NULL;
+    bool known = t && (ended_so(t, q->attempt, CLOSE_RELEASED) || verdict_adoptable(t, q->attempt));
+    if (known)
+        ack(a, s, n, 0);
+    else
+        nak(a, s, n, why);
+}
+
+void worker_on_drain(const struct act *a, struct session *s, const union message *m)
+{
+    (void)m;
+    struct worker *w = s->worker;
+    w->draining = true;
+    worker_regain(a->f, w);
+    worker_mark(a->f, w);
+    struct msg_drain_ok ok = {.running = w->n_held};
+    effects_send(a->fx, s->peer, s->number, MSG_DRAIN_OK, &ok);
+}

@@ -1,0 +1,34 @@
+/* A connected worker as the broker sees it: credit, resources, labels, what it holds. Volatile. */
+#ifndef FARM_CORE_WORKER_H
+#define FARM_CORE_WORKER_H
+
+#include "farm_state.h"
+
+/* NULL if no connected worker has this id. */
+struct worker *worker_find(const struct farm *f, struct id128 id);
+/* A worker for this session, with what HELLO says; or NULL: another id with the same hash is there. */
+struct worker *worker_add(struct farm *f, struct session *s, const struct msg_hello *h);
+/* HELLO of a new session of the same process: credit starts anew. */
+void worker_renew(struct farm *f, struct worker *w, struct session *s, const struct msg_hello *h);
+/* It must hold nothing. */
+void worker_remove(struct farm *f, struct worker *w);
+void worker_free(struct worker *w);
+
+/* A small number for a worker's id, the same as long as the farm lives; from 1. */
+uint32_t worker_number(struct farm *f, struct id128 id);
+struct id128 worker_id(const struct farm *f, uint32_t number); /* zero for 0 */
+
+void worker_take(struct worker *w, const struct resources *r);
+void worker_give_back(struct farm *f, struct worker *w, const struct resources *r);
+/* It may take more trials than before. */
+void worker_gained(struct farm *f, struct worker *w);
+/* Its draining changed. */
+void worker_regain(struct farm *f, struct worker *w);
+uint32_t worker_free_slots(const struct worker *w);
+/* Resources beside what is taken and labels are enough for one more trial of e. */
+bool worker_fits(const struct worker *w, const struct envelope *e, uint32_t promised);
+void worker_mark(struct farm *f, struct worker *w);
+/* Appends its row. */
+void worker_image(const struct worker *w, enum worker_state state, int64_t seen_ms, struct effects *fx);
+
+#endif
