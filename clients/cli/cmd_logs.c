@@ -1,0 +1,97 @@
+/* `tunefarm logs`: the end of what a trial wrote, brought by the broker from the worker that ran
+ * it.
+ *
+ * Called by main.c. */
+#include <stdio.h>
+
+#include "command.h"
+#include "source.h"
+
+struct logs_settings {
+    struct client client;
+    uint64_t attempt, bytes;
+};
+static const struct opt_row logs_rows[] = {
+    {.name = "attempt",
+     .type = OPT_U64,
+     .offset = offsetof(struct logs_settings, attempt),
+     .initial = "0",
+     .min = 0,
+     .max = 4294967295.0,
+     .value = "N",
+     .help = "Of this attempt; 0 = the last."},
+    {.name = "bytes",
+     .letter = 'c',
+     .type = OPT_BYTES,
+     .offset = offsetof(struct logs_settings, bytes),
+     .initial = "64K",
+     .min = 1,
+     .max = 65536,
+     .value = "SIZE",
+     .help = "So much from the end."},
+    CLIENT_ROW_BROKER(struct logs_settings),
+    CLIENT_ROW_KEY(struct logs_settings),
+    CLIENT_ROW_DB(struct logs_settings),
+    CLIENT_ROW_TIMEOUT(struct logs_settings),
+};
+static const struct opt_table logs_table = {
+    .program = "tunefarm logs",
+    .usage = "tunefarm logs [OPTION ...] STUDY TRIAL",
+    .summary = "show the output of a trial",
+    .text =
+        "Prints the end of what a trial wrote to its standard output and error. The whole is in "
+        "a file on the worker, whose place is said on standard error. The worker has to be "
+        "connected.",
+    .rows = logs_rows,
+    .n = sizeof logs_rows / sizeof logs_rows[0],
+};
+
+static err_t print_log(struct brokerlink *l, const struct msg_get_log *m, struct errmsg *em)
+{
+    struct link_incoming in;
+    err_t e = brokerlink_call(l, MSG_GET_LOG, m, m->request, &in, em);
+    if (e)
+        return e;
+    if (in.kind != MSG_LOG_TEXT)
+        return errmsg_set(em, ERR_FAILED, "the broker gave no output");
+    if (in.m.log_text.error.n)
+        return errmsg_set(em, ERR_NOT_FOUND, STR_FMT, STR_ARG(in.m.log_text.error));
+    struct str text = in.m.log_text.bytes;
+    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout))
+        return errmsg_set(em, ERR_IO, "standard output cannot be written");
+    if (in.m.log_text.where.n)
+        client_note("the whole output is in " STR_FMT, STR_ARG(in.m.log_text.where));
+    return ERR_OK;
+}
+
+static err_t work(void *settings, const struct opts *o, struct errmsg *em)
+{
+    const struct logs_settings *g = settings;
+    struct source *s;
+    struct brokerlink *l;
+    struct study_row study = {0};
+    struct msg_get_log m = {.request = brokerlink_request(),
+                            .attempt = (uint32_t)g->attempt,
+                            .study_name = str_of(o->operands[0]),
+                            .bytes = (uint32_t)g->bytes};
+    err_t e = client_number(o->operands[1], "trial", &m.trial, em);
+    if (!e)
+        e = source_open(&s, &g->client, o->operands[0], em);
+    if (e)
+        return e;
+    e = source_need_link(s, "showing output", &l, em);
+    if (!e)
+        e = source_study(s, o->operands[0], &study, em);
+    m.study = study.number;
+    if (!e)
+        e = print_log(l, &m, em);
+    study_row_fini(&study);
+    source_close(s);
+    return e;
+}
+
+int cmd_logs(int argc, char **argv)
+{
+    struct logs_settings s;
+    return client_main(&logs_table, &s, &s.client, argc, argv, 2, 2, work);
+}
