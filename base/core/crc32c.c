@@ -1,9 +1,12 @@
-/* CRC-32C, a byte at a time, with the table of the reflected polynomial 0x82F63B78.
+/* CRC-32C: by the processor's own instruction where there is one (eight bytes at a time), else a
+ * byte at a time with the table of the reflected polynomial 0x82F63B78. Both give the same.
  *
- * Called by the frame and the journal for every record. The records are short, so that one table is
- * enough and can be constant: nothing is built at run time, and any thread may call.
+ * Called by the frame and the journal for every record, so it counts: the instruction is about ten
+ * times as fast. The table is constant: nothing is built at run time, and any thread may call.
  * tests/unit/base/test_crc32c.c derives the table anew from the polynomial. */
 #include "crc32c.h"
+
+#include <string.h>
 
 /* clang-format off */
 static const uint32_t crc_table[256] = {
@@ -42,7 +45,7 @@ static const uint32_t crc_table[256] = {
 };
 /* clang-format on */
 
-uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n)
 {
     const uint8_t *b = p;
     uint32_t c = ~crc;
@@ -50,3 +53,30 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n)
         c = crc_table[(c ^ *b) & 255] ^ (c >> 8);
     return ~c;
 }
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t crc, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+    uint64_t wide = (uint32_t)~crc;
+    for (; n >= 8; n -= 8, b += 8) {
+        uint64_t word;
+        memcpy(&word, b, sizeof word);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    uint32_t c = (uint32_t)wide;
+    for (; n > 0; n--, b++)
+        c = __builtin_ia32_crc32qi(c, *b);
+    return ~c;
+}
+
+uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+{
+    return __builtin_cpu_supports("sse4.2") ? crc_sse42(crc, p, n) : crc32c_portable(crc, p, n);
+}
+#else
+uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+{
+    return crc32c_portable(crc, p, n);
+}
+#endif

@@ -6,5 +6,7 @@
 #include <stdint.h>
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* crc 0 to begin; may be continued */
+/* The same without help of the processor; what other machines use, and what tests compare with. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
 
 #endif
