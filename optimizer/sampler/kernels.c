@@ -160,22 +160,35 @@ INLINE double cell(const struct kernels *k, const struct ramp *w, double lo, dou
 }
 
 INLINE double any_cell(const struct kernels *k, const struct ramp *w, double lo, double hi,
-                       double widest)
+                       double greatest_inv)
 {
-    return (hi - lo) * widest <= NARROW ? cell(k, w, lo, hi, nodes4, 2)
-                                        : cell(k, w, lo, hi, nodes8, 4);
+    return (hi - lo) * greatest_inv <= NARROW ? cell(k, w, lo, hi, nodes4, 2)
+                                              : cell(k, w, lo, hi, nodes8, 4);
 }
 
-/* The greatest 1 / width, hence the cell's greatest extent in widths. */
-static double greatest(const double *inv, size_t n)
+/* Sum of weighted exp(-q) is at least its weight times exp(-mean of q). An empty bucket gives 0 /
+ * 0, whose exp is 0. */
+INLINE double bound(const struct moments *m, size_t n, const struct ramp *w, double y,
+                    double cell_width)
 {
-    double m = 0;
-    for (size_t i = 0; i < n; i++)
-        m = inv[i] > m ? inv[i] : m;
-    return m;
+    vec sum = {0}, lane = {0, 1, 2, 3};
+    double spread = cell_width * cell_width / 12;
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v[KERNELS_MOMENTS];
+        for (int j = 0; j < KERNELS_MOMENTS; j++)
+            memcpy(&v[j], m->column[j] + i, sizeof v[j]);
+        for (int j = 0; j < KERNELS_MOMENTS / 2; j++)
+            v[j] = v[j] * w->a + v[j + KERNELS_MOMENTS / 2] * w->b;
+        vec t = y - ((lane + (double)i) * m->pitch + m->centre);
+        vec q = (v[1] * (t * t + spread) - 2 * v[2] * t + v[3]) / v[0] * -0.5;
+        exp_lanes(&q);
+        sum += v[0] * q;
+    }
+    return total(&sum);
 }
 
 #if defined(__x86_64__)
+/* The same bodies once more for processors with AVX2. */
 #define WIDE __attribute__((target("avx2"))) static
 
 WIDE double density_wide(const struct kernels *k, const struct ramp *w, double y)
@@ -184,30 +197,36 @@ WIDE double density_wide(const struct kernels *k, const struct ramp *w, double y
 }
 
 WIDE double cell_wide(const struct kernels *k, const struct ramp *w, double lo, double hi,
-                      double widest)
+                      double greatest_inv)
 {
-    return any_cell(k, w, lo, hi, widest);
+    return any_cell(k, w, lo, hi, greatest_inv);
 }
 
-double kernels_density(struct kernels k, struct ramp w, double y)
+WIDE double bound_wide(const struct moments *m, size_t n, const struct ramp *w, double y,
+                       double width)
 {
-    return __builtin_cpu_supports("avx2") ? density_wide(&k, &w, y) : density(&k, &w, y);
+    return bound(m, n, w, y, width);
 }
-
-double kernels_cell(struct kernels k, struct ramp w, double lo, double hi)
-{
-    double widest = greatest(k.inv, k.n);
-    return __builtin_cpu_supports("avx2") ? cell_wide(&k, &w, lo, hi, widest)
-                                          : any_cell(&k, &w, lo, hi, widest);
-}
+#define HAVE_WIDE __builtin_cpu_supports("avx2")
 #else
+#define density_wide density
+#define cell_wide    any_cell
+#define bound_wide   bound
+#define HAVE_WIDE    0
+#endif
+
 double kernels_density(struct kernels k, struct ramp w, double y)
 {
-    return density(&k, &w, y);
+    return HAVE_WIDE ? density_wide(&k, &w, y) : density(&k, &w, y);
 }
 
-double kernels_cell(struct kernels k, struct ramp w, double lo, double hi)
+double kernels_cell(struct kernels k, struct ramp w, double lo, double hi, double greatest_inv)
 {
-    return any_cell(&k, &w, lo, hi, greatest(k.inv, k.n));
+    return HAVE_WIDE ? cell_wide(&k, &w, lo, hi, greatest_inv)
+                     : any_cell(&k, &w, lo, hi, greatest_inv);
 }
-#endif
+
+double kernels_bound(const struct moments *m, size_t n, struct ramp w, double y, double cell_width)
+{
+    return HAVE_WIDE ? bound_wide(m, n, &w, y, cell_width) : bound(m, n, &w, y, cell_width);
+}

@@ -23,6 +23,21 @@ double kernels_density(struct kernels k, struct ramp w, double y);
  * KERNELS_CELL_MAX widths, by Gauss-Legendre quadrature; the error is below 1e-13 of the sum's
  * greatest possible value. */
 #define KERNELS_CELL_MAX 1.5
-double kernels_cell(struct kernels k, struct ramp w, double lo, double hi);
+/* greatest_inv: none of the kernels is narrower than 1 over it. */
+double kernels_cell(struct kernels k, struct ramp w, double lo, double hi, double greatest_inv);
+
+/* Moments of the kernels in consecutive buckets, in columns: sums over a bucket of inv and of
+ * inv^3, inv^3 u, inv^3 u^2 with u = mean - centre of the bucket; then the same four weighted with
+ * the age rank. */
+#define KERNELS_MOMENTS 8
+struct moments {
+    const double *column[KERNELS_MOMENTS];
+    double centre, pitch; /* of the first bucket; from bucket to bucket */
+};
+/* A lower bound of kernels_density() around y averaged over a cell of the given width (0 = at y
+ * alone) for n buckets, n a multiple of 4: each bucket as one kernel, by Jensen's inequality. The
+ * weight of age rank r is taken as a + b r; scale the ramp so that this is no more than the true
+ * one. */
+double kernels_bound(const struct moments *m, size_t n, struct ramp w, double y, double cell);
 
 #endif

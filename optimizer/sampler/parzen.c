@@ -85,12 +85,21 @@ static void set_width(struct parzen *p, const struct parzen_prior *prior, uint32
     p->inv[i] = 1.0 / w;
 }
 
-static void measure_bucket(struct parzen *p, uint32_t b)
+static void measure_bucket(struct parzen *p, const struct parzen_prior *prior, uint32_t b)
 {
-    double least = INFINITY;
-    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++)
-        least = p->inv[i] < least ? p->inv[i] : least;
+    double least = INFINITY, sum[KERNELS_MOMENTS] = {0}, centre = parzen_bucket_centre(prior, b);
+    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
+        double inv = p->inv[i], u = p->mean[i] - centre, cube = inv * inv * inv;
+        const double term[] = {inv, cube, cube * u, cube * u * u};
+        least = inv < least ? inv : least;
+        for (int j = 0; j < KERNELS_MOMENTS / 2; j++) {
+            sum[j] += term[j];
+            sum[j + KERNELS_MOMENTS / 2] += term[j] * p->rank[i];
+        }
+    }
     p->widest[b] = 1.0 / least; /* 0 for an empty one */
+    for (int j = 0; j < KERNELS_MOMENTS; j++)
+        p->moment[j][b] = sum[j];
 }
 
 /* Widths of observations first..last (clipped to what there is), and of the buckets they are in. */
@@ -105,19 +114,25 @@ static void refresh(struct parzen *p, const struct parzen_prior *prior, uint32_t
         set_width(p, prior, i, least);
     uint32_t b = parzen_bucket(prior, p->mean[first]), end = parzen_bucket(prior, p->mean[last]);
     for (; b <= end; b++)
-        measure_bucket(p, b);
+        measure_bucket(p, prior, b);
 }
 
-/* After a change at index i of an array that has (or had) n observations at most. */
-static void refresh_near(struct parzen *p, const struct parzen_prior *prior, uint32_t i, uint32_t n)
+/* After a change at index i of an array that has (or had) n observations at most. shifted: age
+ * ranks changed too. */
+static void refresh_near(struct parzen *p, const struct parzen_prior *prior, uint32_t i, uint32_t n,
+                         bool shifted)
 {
-    if ((double)n + 2.0 <= LEAST_FRACTION || n <= 2)
+    if ((double)n + 2.0 <= LEAST_FRACTION || n <= 2) {
         refresh(p, prior, 0, p->n);
-    else
-        refresh(p, prior, i > 0 ? i - 1 : 0, i + 1);
+        return;
+    }
+    refresh(p, prior, i > 0 ? i - 1 : 0, i + 1);
+    for (uint32_t b = 0; shifted && b < PARZEN_BUCKETS; b++)
+        measure_bucket(p, prior, b);
 }
 
-static double age_rank(struct parzen *p, uint32_t trial)
+/* The new one's rank; makes room for it among the others. */
+static uint32_t age_rank(struct parzen *p, uint32_t trial)
 {
     uint32_t older = 0;
     for (uint32_t i = 0; i < p->n; i++)
@@ -152,7 +167,7 @@ void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double va
 {
     grow(p, p->n + 1);
     uint32_t i = place(p, value, trial);
-    double rank = age_rank(p, trial);
+    uint32_t rank = age_rank(p, trial);
     open_gap(p, i);
     p->mean[i] = value;
     p->trial[i] = trial;
@@ -160,7 +175,7 @@ void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double va
     p->inv[i] = 1.0 / prior->width;
     for (uint32_t b = parzen_bucket(prior, value) + 1; b <= PARZEN_BUCKETS; b++)
         p->start[b]++;
-    refresh_near(p, prior, i, p->n);
+    refresh_near(p, prior, i, p->n, rank + 1 < p->n);
 }
 
 void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t trial)
@@ -177,8 +192,8 @@ void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t 
         p->rank[k] -= p->rank[k] > rank;
     for (uint32_t b = bucket + 1; b <= PARZEN_BUCKETS; b++)
         p->start[b]--;
-    measure_bucket(p, bucket);
-    refresh_near(p, prior, i, p->n + 1);
+    measure_bucket(p, prior, bucket);
+    refresh_near(p, prior, i, p->n + 1, rank < p->n);
 }
 
 struct observation {
@@ -202,6 +217,7 @@ static void count_buckets(struct parzen *p, const struct parzen_prior *prior)
     for (uint32_t b = 0; b < PARZEN_BUCKETS; b++)
         p->start[b + 1] += p->start[b];
     memset(p->widest, 0, sizeof p->widest);
+    memset(p->moment, 0, sizeof p->moment);
 }
 
 void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,

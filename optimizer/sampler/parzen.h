@@ -32,6 +32,7 @@ struct parzen {
     uint32_t n, cap;
     uint32_t start[PARZEN_BUCKETS + 1]; /* first observation of each bucket of the value range */
     double widest[PARZEN_BUCKETS];      /* greatest width in the bucket */
+    double moment[KERNELS_MOMENTS][PARZEN_BUCKETS]; /* kernels.h */
 };
 
 void parzen_fini(struct parzen *p);
@@ -46,11 +47,11 @@ void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double
 
 double parzen_density(const struct parzen *p, const struct parzen_prior *prior, double y);
 double parzen_cell(const struct parzen *p, const struct parzen_prior *prior, double lo, double hi);
-/* The part of the same sum that the prior and the observations nearest to the point make: never
- * more than the whole (rounding allowed for), and cheap. */
-double parzen_density_near(const struct parzen *p, const struct parzen_prior *prior, double y);
-double parzen_cell_near(const struct parzen *p, const struct parzen_prior *prior, double lo,
-                        double hi);
+/* Lower bounds of the same, within a few percent where many observations are, at a cost that does
+ * not grow with them. */
+double parzen_density_bound(const struct parzen *p, const struct parzen_prior *prior, double y);
+double parzen_cell_bound(const struct parzen *p, const struct parzen_prior *prior, double lo,
+                         double hi);
 /* Sum of the weights of the observations that are exactly `value`. */
 double parzen_weight_of(const struct parzen *p, double value);
 /* A component by weight (n = the prior), from u in [0, 1). */

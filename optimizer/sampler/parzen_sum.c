@@ -13,8 +13,9 @@
 
 #define SQRT_2PI   2.506628274631000502
 #define LN_2_POW53 36.7368005696771
-#define NEAR       2             /* buckets to each side that the cheap sum takes */
-#define SLACK      (1.0 - 1e-12) /* for the different order of the cheap sum */
+#define FEW        64 /* so many observations are summed without a look at where they are */
+#define NEAR       12 /* buckets that a lower bound takes; they span some nine least widths */
+#define SLACK      (1.0 - 1e-9) /* for rounding in a lower bound */
 
 /* The interval a sum is about: one point, or the cell of a rounded value. */
 struct spot {
@@ -55,7 +56,7 @@ static double sum_range(struct kernels k, struct ramp w, struct spot s, double g
     if (!s.cell)
         return kernels_density(k, w, s.lo);
     if ((s.hi - s.lo) * greatest_inv <= KERNELS_CELL_MAX)
-        return kernels_cell(k, w, s.lo, s.hi);
+        return kernels_cell(k, w, s.lo, s.hi, greatest_inv);
     return wide_cells(k, w, s);
 }
 
@@ -76,32 +77,31 @@ static double reach_of(const struct parzen *p, const struct parzen_prior *prior,
     return sqrt(z * z + 2.0 * (margin > LN_2_POW53 ? margin : LN_2_POW53));
 }
 
-static double distance(const struct parzen_prior *prior, struct spot s, uint32_t b)
-{
-    double width = parzen_bucket_width(prior), from = parzen_from(prior) + width * b;
-    double to = from + width;
-    /* The end buckets hold what lies beyond the range, so they begin and end nowhere. */
-    if (s.lo > to && b + 1 < PARZEN_BUCKETS)
-        return s.lo - to;
-    if (s.hi < from && b > 0)
-        return from - s.hi;
-    return 0;
-}
-
 static double greatest_inv(const struct parzen *p, const struct parzen_prior *prior)
 {
     double parts = (double)p->n + 2.0;
     return (parts < 100.0 ? parts : 100.0) / prior->width;
 }
 
-static double sum_all(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+/* Whether a bucket is near enough to count. The end buckets hold what lies beyond the range, so
+ * they end nowhere. */
+static bool counts(const struct parzen *p, uint32_t b, double from, double pitch, struct spot s,
+                   double reach)
 {
-    double sum = prior_term(prior, s), reach = p->n ? reach_of(p, prior, s) : 0;
-    double inv = greatest_inv(p, prior);
+    double lo = from + pitch * b, hi = lo + pitch, far = reach * p->widest[b];
+    if (s.lo > hi)
+        return s.lo - hi <= far || b + 1 == PARZEN_BUCKETS;
+    return s.hi >= lo || lo - s.hi <= far || b == 0;
+}
+
+static double sum_buckets(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+{
+    double reach = reach_of(p, prior, s), sum = 0, inv = greatest_inv(p, prior);
+    double first = parzen_from(prior), pitch = parzen_bucket_width(prior);
     struct ramp w = ramp_of(p->n);
     uint32_t from = 0, to = 0; /* a run of buckets that count */
     for (uint32_t b = 0; b < PARZEN_BUCKETS; b++) {
-        if (distance(prior, s, b) > reach * p->widest[b])
+        if (p->start[b] == p->start[b + 1] || !counts(p, b, first, pitch, s, reach))
             continue;
         if (p->start[b] != to) {
             sum += sum_range(range(p, from, to), w, s, inv);
@@ -112,14 +112,32 @@ static double sum_all(const struct parzen *p, const struct parzen_prior *prior, 
     return sum + sum_range(range(p, from, to), w, s, inv);
 }
 
-static double sum_near(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+static double sum_all(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
 {
-    uint32_t first = parzen_bucket(prior, s.lo), last = parzen_bucket(prior, s.hi);
-    first = first > NEAR ? first - NEAR : 0;
-    last = last + NEAR < PARZEN_BUCKETS ? last + NEAR : PARZEN_BUCKETS - 1;
-    double near = sum_range(range(p, p->start[first], p->start[last + 1]), ramp_of(p->n), s,
-                            greatest_inv(p, prior));
-    return (prior_term(prior, s) + near) * SLACK;
+    double prior_part = prior_term(prior, s);
+    if (p->n <= FEW)
+        return prior_part + sum_range(range(p, 0, p->n), ramp_of(p->n), s, greatest_inv(p, prior));
+    return prior_part + sum_buckets(p, prior, s);
+}
+
+static double lower_bound(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+{
+    double mid = (s.lo + s.hi) / 2, width = s.hi - s.lo, pitch = parzen_bucket_width(prior);
+    uint32_t b = parzen_bucket(prior, mid);
+    b = b < NEAR / 2 ? 0 : b - NEAR / 2;
+    b = b < PARZEN_BUCKETS - NEAR ? b : PARZEN_BUCKETS - NEAR;
+    struct moments m = {.centre = parzen_bucket_centre(prior, b), .pitch = pitch};
+    for (int j = 0; j < KERNELS_MOMENTS; j++)
+        m.column[j] = p->moment[j] + b;
+    struct ramp w = ramp_of(p->n);
+    double newest =
+        w.a + w.b * p->n; /* the bound has no min(.., 1): the whole ramp is scaled below it */
+    if (newest > 1) {
+        w.a /= newest;
+        w.b /= newest;
+    }
+    double near = kernels_bound(&m, NEAR, w, mid, width);
+    return (prior_term(prior, s) + (s.cell ? near * width : near)) * SLACK;
 }
 
 double parzen_density(const struct parzen *p, const struct parzen_prior *prior, double y)
@@ -132,15 +150,15 @@ double parzen_cell(const struct parzen *p, const struct parzen_prior *prior, dou
     return sum_all(p, prior, (struct spot){lo, hi, true});
 }
 
-double parzen_density_near(const struct parzen *p, const struct parzen_prior *prior, double y)
+double parzen_density_bound(const struct parzen *p, const struct parzen_prior *prior, double y)
 {
-    return sum_near(p, prior, (struct spot){y, y, false});
+    return lower_bound(p, prior, (struct spot){y, y, false});
 }
 
-double parzen_cell_near(const struct parzen *p, const struct parzen_prior *prior, double lo,
-                        double hi)
+double parzen_cell_bound(const struct parzen *p, const struct parzen_prior *prior, double lo,
+                         double hi)
 {
-    return sum_near(p, prior, (struct spot){lo, hi, true});
+    return lower_bound(p, prior, (struct spot){lo, hi, true});
 }
 
 /* First index whose mean is not below the value. */

@@ -24,10 +24,10 @@ static void ratio_bound(const struct tpe_density *d, struct candidate *c)
     double near;
     if (d->dim.kind == TPE_CELL) {
         c->good = parzen_cell(good, prior, c->lo, c->hi);
-        near = parzen_cell_near(bad, prior, c->lo, c->hi);
+        near = parzen_cell_bound(bad, prior, c->lo, c->hi);
     } else {
         c->good = parzen_density(good, prior, c->y);
-        near = parzen_density_near(bad, prior, c->y);
+        near = parzen_density_bound(bad, prior, c->y);
     }
     c->bound = c->good / near;
 }

@@ -10,9 +10,10 @@
 #include "message.h"
 #include "spec.h"
 
-#define TUNER_MAX_ASK       1024  /* proposals of one ask */
-#define TUNER_MAX_IN_FLIGHT 65536 /* proposals whose record has not come; beyond it none are made  \
-                                   */
+#define TUNER_MAX_ASK 1024 /* proposals of one ask */
+#define TUNER_MAX_IN_FLIGHT                                                                        \
+    65536 /* proposals whose record has not come; beyond it none are made                          \
+           */
 
 struct tuner;
 
