@@ -223,44 +223,41 @@ static err_t take_items(const struct argument *a, const struct function *f, stru
     return *n < f->min ? fault(a, em, "too few values", f->usage) : ERR_OK;
 }
 
-static void write_item(struct jsonw *w, const struct item *item)
+/* False if it is a number too large for JSON. */
+static bool write_scalar(struct jsonw *w, struct str text, bool plain)
 {
-    struct node n = {.kind = NODE_SCALAR, .plain = !item->quoted, .text = item->text};
-    yaml_scalar(w, &n);
+    struct node n = {.kind = NODE_SCALAR, .plain = plain, .text = text};
+    return yaml_scalar(w, &n);
 }
 
-static void write_number(struct jsonw *w, struct str text)
-{
-    struct node n = {.kind = NODE_SCALAR, .plain = true, .text = text};
-    yaml_scalar(w, &n);
-}
-
-static void write_parameter(struct jsonw *w, const struct function *f, const struct item *items,
+static bool write_parameter(struct jsonw *w, const struct function *f, const struct item *items,
                             uint32_t n)
 {
+    bool ok = true;
     uint32_t listed = f->flags & FN_ROUND ? n - 1 : n;
     jsonw_object(w);
     jsonw_keyz(w, f->kind);
     if (listed > 1 || f->flags & FN_LIST)
         jsonw_array(w);
     for (uint32_t i = 0; i < listed; i++)
-        write_item(w, &items[i]);
+        ok = write_scalar(w, items[i].text, !items[i].quoted) && ok;
     if (listed > 1 || f->flags & FN_LIST)
         jsonw_end(w);
     if (f->flags & FN_LOG)
         jsonw_kbool(w, "log", true);
     if (f->flags & FN_ROUND) {
         jsonw_keyz(w, "round");
-        write_number(w, items[n - 1].text);
+        ok = write_scalar(w, items[n - 1].text, true) && ok;
     }
     if (f->flags & FN_WEIGHTS) {
         jsonw_keyz(w, "weights");
         jsonw_array(w);
         for (uint32_t i = 0; i < n; i++)
-            write_number(w, items[i].weight);
+            ok = write_scalar(w, items[i].weight, true) && ok;
         jsonw_end(w);
     }
     jsonw_end(w);
+    return ok;
 }
 
 static err_t add_parameter(struct jsonw *w, const struct argument *a, struct errmsg *em)
@@ -277,7 +274,8 @@ static err_t add_parameter(struct jsonw *w, const struct argument *a, struct err
     if (e != ERR_OK)
         return e;
     jsonw_key(w, a->name);
-    write_parameter(w, f, items, n);
+    if (!write_parameter(w, f, items, n))
+        return fault(a, em, "a number is too large", f->usage);
     return ERR_OK;
 }
 

@@ -164,8 +164,9 @@ static void member_text(struct json_object *v, const char *key, struct buf *out)
         canonical(&w, value);
 }
 
-static void compare_members(const char *path, struct json_object *was, struct json_object *now,
-                            struct buf *out)
+/* `but` is a member that is compared elsewhere; NULL = none. */
+static void compare_members(const char *path, const char *but, struct json_object *was,
+                            struct json_object *now, struct buf *out)
 {
     struct buf a, b;
     buf_init(&a, 0);
@@ -174,6 +175,8 @@ static void compare_members(const char *path, struct json_object *was, struct js
         json_object_object_foreach(was, key, value)
         {
             (void)value;
+            if (but && strcmp(key, but) == 0)
+                continue;
             member_text(was, key, &a);
             member_text(now, key, &b);
             add_change(out, path, key, buf_str(&a), buf_str(&b));
@@ -183,6 +186,8 @@ static void compare_members(const char *path, struct json_object *was, struct js
         json_object_object_foreach(now, key2, value2)
         {
             (void)value2;
+            if (but && strcmp(key2, but) == 0)
+                continue;
             member_text(now, key2, &b);
             if (!was || !json_object_object_get_ex(was, key2, NULL))
                 add_change(out, path, key2, (struct str){0}, buf_str(&b));
@@ -217,9 +222,8 @@ void spec_difference(const struct spec *was, const struct spec *now, struct buf 
     add_change(out, "objective.", "metric", was->objective.metric, now->objective.metric);
     add_change(out, "objective.", "direction", direction(was), direction(now));
     compare_commands(was, now, out);
-    compare_members("space.", json_get(was->root, "space"), json_get(now->root, "space"), out);
-    if (!str_eq(was->sampler.name, now->sampler.name))
-        add_change(out, "sampler.", "name", was->sampler.name, now->sampler.name);
-    else
-        compare_members("sampler.", was->sampler.options, now->sampler.options, out);
+    compare_members("space.", NULL, json_get(was->root, "space"), json_get(now->root, "space"),
+                    out);
+    add_change(out, "sampler.", "name", was->sampler.name, now->sampler.name);
+    compare_members("sampler.", "name", was->sampler.options, now->sampler.options, out);
 }

@@ -25,8 +25,10 @@ static err_t emit(struct jsonw *w, const struct yaml_map *m, const struct node *
     if (!buf_ok(w->b))
         return ERR_OK; /* yaml_to_json() says why */
     if (t->kind == NODE_SCALAR) {
-        yaml_scalar(w, t);
-        return ERR_OK;
+        if (yaml_scalar(w, t))
+            return ERR_OK;
+        return errmsg_set(em, ERR_INVALID, "%s:%u:%u: the number is too large", m->name, n->line,
+                          n->column);
     }
     if (w->depth == YAML_MAX_DEPTH)
         return errmsg_set(em, ERR_LIMIT, "%s:%u:%u: nested more than 32 deep", m->name, n->line,

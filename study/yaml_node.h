@@ -38,7 +38,8 @@ struct jsonw;
 
 /* yaml_load.c: the one document of a text as nodes of m->arena. */
 err_t yaml_load(struct yaml_map *m, struct str text, struct errmsg *em) MUST_CHECK;
-/* yaml_scalar.c: a plain scalar by the core schema of YAML 1.2, any other as text. */
-void yaml_scalar(struct jsonw *w, const struct node *n);
+/* yaml_scalar.c: a plain scalar by the core schema of YAML 1.2, any other as text. False, and
+ * nothing is written, if it is a number too large for JSON. */
+bool yaml_scalar(struct jsonw *w, const struct node *n) MUST_CHECK;
 
 #endif

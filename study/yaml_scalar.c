@@ -64,8 +64,19 @@ static bool write_based(struct jsonw *w, struct str s)
     return true;
 }
 
+enum number { NUMBER_NOT, NUMBER_OK, NUMBER_TOO_LARGE };
+
+/* Whether the JSON reader will take it: whole numbers of 64 bits, others within a double. */
+static bool number_fits(struct str json, bool whole)
+{
+    int64_t i;
+    uint64_t u;
+    double x;
+    return whole ? str_to_i64(json, &i) || str_to_u64(json, &u) : str_to_f64(json, &x);
+}
+
 /* [-+]? (digits [. digits?] | . digits) ([eE] [-+]? digits)?, rewritten as JSON wants it. */
-static bool write_number(struct jsonw *w, struct str s)
+static enum number write_number(struct jsonw *w, struct str s)
 {
     size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');
     size_t whole_at = i, whole = digits(s, i), fraction = 0, fraction_at = 0;
@@ -76,18 +87,18 @@ static bool write_number(struct jsonw *w, struct str s)
         i += fraction;
     }
     if (whole + fraction == 0)
-        return false;
+        return NUMBER_NOT;
     size_t exponent_at = i;
     if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
         i++;
         i += i < s.n && (s.p[i] == '-' || s.p[i] == '+');
         size_t n = digits(s, i);
         if (n == 0)
-            return false;
+            return NUMBER_NOT;
         i += n;
     }
     if (i != s.n)
-        return false;
+        return NUMBER_NOT;
     while (whole > 1 && s.p[whole_at] == '0') {
         whole_at++;
         whole--;
@@ -101,15 +112,19 @@ static bool write_number(struct jsonw *w, struct str s)
         buf_add_str(&b, fraction > 0 ? str_make(s.p + fraction_at, fraction) : STR("0"));
     }
     buf_add(&b, s.p + exponent_at, s.n - exponent_at);
-    jsonw_raw(w, buf_str(&b));
+    bool fits = number_fits(buf_str(&b), fraction_at == 0 && exponent_at == s.n);
+    if (fits)
+        jsonw_raw(w, buf_str(&b));
     buf_fini(&b);
-    return true;
+    return fits ? NUMBER_OK : NUMBER_TOO_LARGE;
 }
 
-void yaml_scalar(struct jsonw *w, const struct node *n)
+bool yaml_scalar(struct jsonw *w, const struct node *n)
 {
-    bool done =
-        n->plain && (write_word(w, n->text) || write_based(w, n->text) || write_number(w, n->text));
-    if (!done)
+    if (n->plain && (write_word(w, n->text) || write_based(w, n->text)))
+        return true;
+    enum number number = n->plain ? write_number(w, n->text) : NUMBER_NOT;
+    if (number == NUMBER_NOT)
         jsonw_str(w, n->text);
+    return number != NUMBER_TOO_LARGE;
 }
