@@ -20,7 +20,7 @@ struct opt_list {
     size_t n;
 };
 struct opt_row {
-    const char *name;    /* long name without dashes: "lease-ttl"; the file uses the same, the environment TUNEFARM_<PROGRAM>_LEASE_TTL */
+    const char *name;    /* without dashes: "lease-ttl"; the file has the same, the environment TUNEFARM_<PROGRAM>_LEASE_TTL */
     char letter;         /* 0 = none */
     enum opt_type type;
     size_t offset;       /* of the value in the settings struct */
