@@ -64,10 +64,13 @@ struct sim_node { /* a peer of the broker: worker, optimizer or client */
     bool connected;
     uint64_t peer;           /* the broker's key of the connection; new at each connect */
     int64_t last_arrival[2]; /* keeps each direction in order: 0 to the broker, 1 from it */
+    uint64_t sent,
+        seen; /* sequence numbers of the direction from the broker, as in the frame's header */
     int64_t paused_until;
     sim_receive *receive;
     void (*on_connected)(struct sim *s, struct sim_node *n);
     void (*on_disconnected)(struct sim *s, struct sim_node *n);
+    void (*on_gap)(struct sim *s, struct sim_node *n); /* messages from the broker are missing */
 };
 void sim_connect(struct sim *s, struct sim_node *n); /* at once if the broker is up, else later */
 void sim_disconnect(struct sim *s,
@@ -89,6 +92,7 @@ void broker_full(struct sim *s, bool full);
 /* Folds the whole journal into a fresh farm: for the oracle. */
 struct farm *broker_fold(struct sim *s, bool from_rows);
 void sim_disk_free(struct sim *s);
+bool disk_trial(const struct sim *s, uint64_t study, uint64_t trial, struct trial_image *out);
 size_t disk_records(const struct sim *s);
 void disk_record(const struct sim *s, size_t i, struct record *out, struct arena *a);
 

@@ -168,6 +168,17 @@ static void disk_commit(struct sim *s, const struct effects *fx)
         d->fold_seq = fx->fold_seq;
 }
 
+bool disk_trial(const struct sim *s, uint64_t study, uint64_t trial, struct trial_image *out)
+{
+    for (size_t i = 0; i < s->disk->n_trials; i++) {
+        if (s->disk->trials[i].study == study && s->disk->trials[i].number == trial) {
+            *out = s->disk->trials[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t disk_records(const struct sim *s)
 {
     return s->disk ? s->disk->n_records : 0;

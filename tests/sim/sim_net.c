@@ -35,6 +35,7 @@ static void try_connect(struct sim *s, struct sim_event *e)
     n->connected = true;
     n->peer = ++s->next_peer;
     n->last_arrival[0] = n->last_arrival[1] = s->now;
+    n->sent = n->seen = 0;
     n->on_connected(s, n);
 }
 
@@ -75,31 +76,41 @@ static int64_t arrival(struct sim *s, struct sim_node *n, int direction)
     return at;
 }
 
+struct prefix {    /* before a body under way */
+    uint64_t peer; /* of which connection it is */
+    uint64_t seq;
+};
+
 static void post(struct sim *s, struct sim_node *n, int direction,
                  void (*run)(struct sim *, struct sim_event *), uint64_t session, unsigned kind,
                  struct str body)
 {
+    struct prefix prefix = {n->peer, direction == 1 ? ++n->sent : 0};
     if (sim_chance(s, s->faults.drop))
         return;
     struct sim_event *e = sim_at(s, arrival(s, n, direction), run, n, session, kind);
-    char *copy = malloc(body.n + 8 + 1);
+    char *copy = malloc(sizeof prefix + body.n + 1);
     REQUIRE(copy != NULL);
-    memcpy(copy, &n->peer, 8); /* of which connection it is */
+    memcpy(copy, &prefix, sizeof prefix);
     if (body.n > 0)
-        memcpy(copy + 8, body.p, body.n);
-    e->bytes = str_make(copy, body.n + 8);
+        memcpy(copy + sizeof prefix, body.p, body.n);
+    e->bytes = str_make(copy, sizeof prefix + body.n);
 }
 
 /* The message if it still belongs to a living connection; decoded into m. */
 static bool take(struct sim *s, struct sim_event *e, struct sim_node *n, union message *m)
 {
-    uint64_t peer;
-    memcpy(&peer, e->bytes.p, 8);
-    if (!n->connected || n->peer != peer)
+    struct prefix prefix;
+    memcpy(&prefix, e->bytes.p, sizeof prefix);
+    if (!n->connected || n->peer != prefix.peer)
         return false;
+    if (prefix.seq && prefix.seq != n->seen + 1)
+        n->on_gap(s, n);
+    if (prefix.seq)
+        n->seen = prefix.seq;
     struct errmsg em;
     arena_clear(&s->scratch);
-    struct str body = str_make(e->bytes.p + 8, e->bytes.n - 8);
+    struct str body = str_make(e->bytes.p + sizeof prefix, e->bytes.n - sizeof prefix);
     SIM_CHECK(s, message_decode(m, (unsigned)e->b, body, &s->scratch, &em) == ERR_OK,
               "%s cannot be decoded: %s", message_name((unsigned)e->b), em.text);
     sim_trace(s, e->b);

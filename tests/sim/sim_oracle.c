@@ -119,8 +119,11 @@ static void read_journal(struct sim *s, struct idmap *fates)
         SIM_CHECK(s, r.study <= SIM_STUDIES, "a record of study %llu", (unsigned long long)r.study);
         if (r.study == 0)
             continue;
-        SIM_CHECK(s, r.study_seq == ++study_seq[r.study], "study %llu has a gap in its order",
-                  (unsigned long long)r.study);
+        study_seq[r.study]++;
+        SIM_CHECK(s, r.study_seq == study_seq[r.study],
+                  "record %zu (%s): study_seq %llu of study %llu comes in place of %llu", i + 1,
+                  record_kind_name(r.kind), (unsigned long long)r.study_seq,
+                  (unsigned long long)r.study, (unsigned long long)study_seq[r.study]);
         if (r.kind == REC_PROPOSED || r.kind == REC_ENQUEUED) {
             SIM_CHECK(s, r.trial == next_trial[r.study]++, "trial numbers have a gap (I11)");
             SIM_CHECK(s, r.kind == REC_ENQUEUED || r.number == next_draw[r.study]++,
@@ -160,22 +163,28 @@ static void check_acks(struct sim *s, struct idmap *fates)
     }
 }
 
-static void check_same(struct sim *s, const struct farm *x, const struct farm *y, uint64_t study,
-                       uint64_t trial)
+static bool same_details(const struct trial_image *p, const struct trial_image *q)
 {
-    struct trial_image p, q;
-    SIM_CHECK(s, farm_trial(x, study, trial, &p) && farm_trial(y, study, trial, &q),
-              "a trial is missing in a fold (I20)");
-    bool value = !p.has_value || memcmp(&p.value, &q.value, sizeof p.value) == 0;
+    return p->lost == q->lost && p->crashes == q->crashes && p->has_value == q->has_value &&
+           p->has_step == q->has_step && p->step == q->step &&
+           (!p->has_value || memcmp(&p->value, &q->value, sizeof p->value) == 0);
+}
+
+/* `values`: of a finished trial whose row is written, the farm keeps the state alone. */
+static void check_same(struct sim *s, const struct trial_image *p, const struct trial_image *q,
+                       bool values, const char *what)
+{
     SIM_CHECK(s,
-              p.state == q.state && p.attempt == q.attempt && p.lost == q.lost &&
-                  p.crashes == q.crashes && p.has_value == q.has_value && value &&
-                  p.has_step == q.has_step && p.step == q.step && p.seq == q.seq,
-              "trial %llu/%llu: live state and fold differ (I20): %s/%s attempt %u/%u lost %u/%u "
-              "crashes %u/%u",
-              (unsigned long long)study, (unsigned long long)trial, trial_state_name(p.state),
-              trial_state_name(q.state), p.attempt, q.attempt, p.lost, q.lost, p.crashes,
-              q.crashes);
+              p->state == q->state && p->attempt == q->attempt && p->seq == q->seq &&
+                  (!values || same_details(p, q)),
+              "trial %llu/%llu: %s and the journal's fold differ (I20): %s/%s attempt %u/%u lost "
+              "%u/%u crashes "
+              "%u/%u step %lld/%lld value %g/%g seq %llu/%llu",
+              (unsigned long long)q->study, (unsigned long long)q->number, what,
+              trial_state_name(p->state), trial_state_name(q->state), p->attempt, q->attempt,
+              p->lost, q->lost, p->crashes, q->crashes, (long long)p->step, (long long)q->step,
+              p->has_value ? p->value : 0, q->has_value ? q->value : 0, (unsigned long long)p->seq,
+              (unsigned long long)q->seq);
 }
 
 static void check_fold(struct sim *s, struct idmap *fates)
@@ -183,8 +192,18 @@ static void check_fold(struct sim *s, struct idmap *fates)
     struct farm *journal = broker_fold(s, false), *rows = broker_fold(s, true);
     for (size_t i = 0; i < fates->used; i++) {
         uint64_t id = fates->entries[i].id;
-        check_same(s, s->farm, journal, id >> 32, id & 0xffffffff);
-        check_same(s, s->farm, rows, id >> 32, id & 0xffffffff);
+        uint64_t study = id >> 32, trial = id & 0xffffffff;
+        struct trial_image live, folded, loaded, row;
+        SIM_CHECK(s,
+                  farm_trial(s->farm, study, trial, &live) &&
+                      farm_trial(rows, study, trial, &loaded) &&
+                      farm_trial(journal, study, trial, &folded),
+                  "a trial is missing in a fold (I20)");
+        check_same(s, &live, &folded, !trial_state_final(folded.state), "the live state");
+        check_same(s, &loaded, &folded, !trial_state_final(folded.state),
+                   "rows with the journal's tail");
+        if (disk_trial(s, study, trial, &row) && row.seq == folded.seq)
+            check_same(s, &row, &folded, true, "the row");
     }
     farm_free(journal);
     farm_free(rows);

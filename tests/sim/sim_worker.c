@@ -240,6 +240,13 @@ static void on_connected(struct sim *s, struct sim_node *n)
     work(s, w);
 }
 
+static void on_gap(struct sim *s, struct sim_node *n)
+{
+    struct sim_worker *w = worker_of(n);
+    worker_on_gap(w->core, s->now, &w->out);
+    work(s, w);
+}
+
 static void on_disconnected(struct sim *s, struct sim_node *n)
 {
     struct sim_worker *w = worker_of(n);
@@ -273,7 +280,8 @@ void worker_start(struct sim *s, struct sim_worker *w)
                                 .peer = w->node.peer,
                                 .receive = on_receive,
                                 .on_connected = on_connected,
-                                .on_disconnected = on_disconnected};
+                                .on_disconnected = on_disconnected,
+                                .on_gap = on_gap};
     sim_connect(s, &w->node);
 }
 
