@@ -17,7 +17,7 @@
 
 struct tuner;
 
-/* Texts live until the next call that is not a question. */
+/* Texts live until the next record is applied. */
 struct tuner_proposal {
     uint64_t draw;
     struct str params, why; /* JSON */
