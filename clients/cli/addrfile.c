@@ -120,5 +120,5 @@ bool addrfile_find(const char *db, char *endpoint, size_t size)
     size_t n = held ? read_line(fd, line, sizeof line) : 0;
     close(fd);
     size_t address = strcspn(line, " ");
-    return held && n > 0 && address < n && str_copyz(endpoint, size, str_make(line, address));
+    return held && address > 0 && address < n && str_copyz(endpoint, size, str_make(line, address));
 }

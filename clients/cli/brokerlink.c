@@ -9,13 +9,17 @@
 #include "brokerlink.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "alloc.h"
 #include "clock.h"
 #include "codec.h"
+#include "endpoint.h"
 #include "frame.h"
 #include "hash.h"
 #include "linkkey.h"
@@ -280,9 +284,28 @@ static err_t connect_socket(struct brokerlink *l, struct errmsg *em)
     return ERR_OK;
 }
 
+/* Nobody listens on an ipc path: waiting for long would help only if a broker is about to start. */
+static bool nobody_listens(const char *endpoint)
+{
+    struct endpoint at;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (endpoint_parse(&at, str_of(endpoint), NULL) || at.tcp)
+        return false;
+    memcpy(address.sun_path, at.path, sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+                   (errno == ENOENT || errno == ECONNREFUSED);
+    if (fd >= 0)
+        close(fd);
+    return refused;
+}
+
 static err_t await_welcome(struct brokerlink *l, struct errmsg *em)
 {
-    int64_t until = clock_now() + l->config.connect_ns;
+    int64_t patience = l->config.connect_ns;
+    if (patience > NS_PER_S && nobody_listens(l->endpoint))
+        patience = NS_PER_S;
+    int64_t until = clock_now() + patience;
     l->heard_at = clock_now();
     while (!l->welcomed) {
         struct link_incoming in;

@@ -14,45 +14,45 @@ struct client {
     bool json;
 };
 
-#define CLIENT_ROW_BROKER(T)                                                                    \
+#define CLIENT_ROW_BROKER(T)                                                                       \
     {                                                                                              \
-        .name = "broker", .letter = 'b', .type = OPT_STR, .offset = offsetof(T, client.broker), \
+        .name = "broker", .letter = 'b', .type = OPT_STR, .offset = offsetof(T, client.broker),    \
         .value = "ADDRESS",                                                                        \
         .help =                                                                                    \
             "The farm to ask, as ipc://PATH or tcp://HOST:PORT. Default: $TUNEFARM_BROKER, then "  \
             "`broker = ADDRESS` in ~/.config/tunefarm/tunefarm.conf."                              \
     }
-#define CLIENT_ROW_KEY(T)                                                                       \
+#define CLIENT_ROW_KEY(T)                                                                          \
     {                                                                                              \
-        .name = "key", .type = OPT_STR, .offset = offsetof(T, client.key), .value = "FILE",     \
+        .name = "key", .type = OPT_STR, .offset = offsetof(T, client.key), .value = "FILE",        \
         .help = "The farm's key file, for tcp addresses. Default: $TUNEFARM_KEY, then "            \
                 "~/.config/tunefarm/farm.key."                                                     \
     }
-#define CLIENT_ROW_DB(T)                                                                        \
+#define CLIENT_ROW_DB(T)                                                                           \
     {                                                                                              \
-        .name = "db", .type = OPT_STR, .offset = offsetof(T, client.db), .value = "FILE",       \
+        .name = "db", .type = OPT_STR, .offset = offsetof(T, client.db), .value = "FILE",          \
         .help =                                                                                    \
             "Read this database in place of asking a farm; if a tunefarm run works on it, that "   \
             "is asked. Default when no farm is named: ./STUDY.tunefarm.db."                        \
     }
-#define CLIENT_ROW_TIMEOUT(T)                                                                   \
+#define CLIENT_ROW_TIMEOUT(T)                                                                      \
     {                                                                                              \
-        .name = "timeout", .type = OPT_DURATION, .offset = offsetof(T, client.timeout),         \
+        .name = "timeout", .type = OPT_DURATION, .offset = offsetof(T, client.timeout),            \
         .initial = "30s", .min = 0.1, .max = 86400, .value = "TIME",                               \
         .help = "How long the broker may take to answer."                                          \
     }
-#define CLIENT_ROW_JSON(T)                                                                      \
+#define CLIENT_ROW_JSON(T)                                                                         \
     {                                                                                              \
-        .name = "json", .letter = 'j', .type = OPT_FLAG, .offset = offsetof(T, client.json),    \
+        .name = "json", .letter = 'j', .type = OPT_FLAG, .offset = offsetof(T, client.json),       \
         .help = "Print JSON, one object a line, for programs."                                     \
     }
 /* For commands that read. */
-#define CLIENT_ROWS_READ(T)                                                                     \
-    CLIENT_ROW_BROKER(T), CLIENT_ROW_KEY(T), CLIENT_ROW_DB(T), CLIENT_ROW_TIMEOUT(T),  \
+#define CLIENT_ROWS_READ(T)                                                                        \
+    CLIENT_ROW_BROKER(T), CLIENT_ROW_KEY(T), CLIENT_ROW_DB(T), CLIENT_ROW_TIMEOUT(T),              \
         CLIENT_ROW_JSON(T)
 /* For commands that change something. */
-#define CLIENT_ROWS_CHANGE(T)                                                                   \
-    CLIENT_ROW_BROKER(T), CLIENT_ROW_KEY(T), CLIENT_ROW_DB(T), CLIENT_ROW_TIMEOUT(T),  \
+#define CLIENT_ROWS_CHANGE(T)                                                                      \
+    CLIENT_ROW_BROKER(T), CLIENT_ROW_KEY(T), CLIENT_ROW_DB(T), CLIENT_ROW_TIMEOUT(T),              \
         CLIENT_ROW_JSON(T)
 
 /* Where a command prints, and how wide. */

@@ -62,7 +62,8 @@ static const struct opt_table export_table = {
 static const char trial_columns[] =
     "number, state, loss, params, attempt, attempts, worker, host, step, created, started, "
     "finished, runtime, exit_code, signal, error, metrics, spec_number";
-static const char report_columns[] = "number, attempt, step, loss, metrics, time";
+static const char report_columns[] =
+    "study_seq, trial as number, attempt, step, value as loss, text as metrics, time";
 
 /* Names of parameters, each once, in order of appearance. */
 struct names {
@@ -77,8 +78,9 @@ struct export
     FILE *out;
     struct names params;
     bool headed;
-    uint64_t rows;                 /* of this page */
-    int64_t number, attempt, step; /* of the last row */
+    uint64_t rows; /* of this page */
+    int64_t last;  /* number (study_seq) of the last row */
+    uint64_t number_of_study;
     struct buf line;
 };
 
@@ -205,9 +207,7 @@ static err_t on_row(void *self, const struct row *r, struct errmsg *em)
     x->headed = true;
     if (r->values) {
         x->rows++;
-        x->number = row_int(r, "number", x->number);
-        x->attempt = row_int(r, "attempt", 0);
-        x->step = row_int(r, "step", 0);
+        x->last = row_int(r, x->s->reports ? "study_seq" : "number", x->last);
         if (x->s->format == 0)
             csv_row(x, r);
         else
@@ -216,26 +216,26 @@ static err_t on_row(void *self, const struct row *r, struct errmsg *em)
     return write_line(x, em);
 }
 
+/* Reports come in the order in which they arrived, which is the order of their index. */
 static void page_query(const struct export *x, char *query, size_t size)
 {
     if (x->s->reports)
         snprintf(query, size,
-                 "select %s from report where study = '%s' and (number, attempt, step) > (%lld, "
-                 "%lld, %lld) order by number, attempt, step limit %d",
-                 report_columns, x->study, (long long)x->number, (long long)x->attempt,
-                 (long long)x->step, PAGE);
+                 "select %s from event where study = %llu and study > 0 and study_seq > %lld and "
+                 "kind = 'reported' order by study_seq limit %d",
+                 report_columns, (unsigned long long)x->number_of_study, (long long)x->last, PAGE);
     else
         snprintf(query, size,
                  "select %s from trial where study = '%s' and number > %lld order by number limit "
                  "%d",
-                 trial_columns, x->study, (long long)x->number, PAGE);
+                 trial_columns, x->study, (long long)x->last, PAGE);
 }
 
 static err_t write_pages(struct export *x, struct source *s, struct errmsg *em)
 {
     char query[800];
     err_t e;
-    x->number = -1;
+    x->last = -1;
     do {
         x->rows = 0;
         page_query(x, query, sizeof query);
@@ -251,7 +251,7 @@ static err_t on_key(void *self, const struct row *r, struct errmsg *em)
     if (!r->values)
         return ERR_OK;
     x->rows++;
-    x->number = row_int(r, "number", x->number);
+    x->last = row_int(r, "number", x->last);
     struct json_object *params = inner(r, "params");
     if (params) {
         json_object_object_foreach(params, key, unused)
@@ -270,14 +270,14 @@ static err_t add_older_names(struct export *x, struct source *s, struct errmsg *
 {
     char query[400];
     err_t e;
-    x->number = -1;
+    x->last = -1;
     do {
         x->rows = 0;
         snprintf(query, sizeof query,
                  "select number, params from trial where study = '%s' and number > %lld and "
                  "spec_number < (select max(spec_number) from trial where study = '%s') order by "
                  "number limit %d",
-                 x->study, (long long)x->number, x->study, PAGE);
+                 x->study, (long long)x->last, x->study, PAGE);
         e = source_sql(s, query, NULL, 0, on_key, x, em);
     } while (!e && x->rows > 0);
     return e;
@@ -343,6 +343,7 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
         return e;
     buf_init(&x.line, 0);
     e = source_study(s, x.study, &study, em);
+    x.number_of_study = study.number;
     if (!e)
         e = find_names(&x, s, &study, em);
     if (!e)

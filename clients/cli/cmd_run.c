@@ -162,17 +162,18 @@ static err_t read_study(struct run *r, struct errmsg *em)
     return e ? e : studyfile_load(&r->study, r->opts.operands[0], &c, em);
 }
 
-/* A trial that needs more processors than there are would wait for ever. */
+/* A trial that needs more processors than the workers will offer would wait for ever. */
 static err_t check_machine(const struct run *r, struct errmsg *em)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     double needed = r->study.spec->objective.cpu;
-    double slots = r->s.slots ? (double)r->s.slots : (double)processors;
-    if (processors < 1 || needed <= (double)processors || needed <= slots)
+    double offered = r->s.slots ? (double)r->s.slots : (double)processors;
+    if (needed <= offered)
         return ERR_OK;
     return errmsg_set(em, ERR_INVALID,
-                      "objective.resources.cpu: a trial needs %g processors, this machine has %ld",
-                      needed, processors);
+                      "objective.resources.cpu: a trial needs %g processors, but a worker of this "
+                      "run has %g; use more --slots, or ask for fewer processors",
+                      needed, offered);
 }
 
 static err_t start_farm(struct run *r, struct errmsg *em)
