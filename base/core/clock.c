@@ -30,7 +30,7 @@ void clock_format(char out[32], int64_t wall_ms)
     int64_t ms = wall_ms % 1000;
     if (ms < 0)
         ms += 1000;
-    time_t s = (time_t)((wall_ms - ms) / 1000);
+    time_t s = (time_t)(wall_ms / 1000 - (wall_ms % 1000 < 0 ? 1 : 0));
     struct tm tm;
     char day[24];
     if (!gmtime_r(&s, &tm) || strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
