@@ -15,6 +15,7 @@ void arena_fini(struct arena *a);
 void arena_clear(struct arena *a); /* everything handed out is gone; one block is kept for reuse */
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for any type; NULL when refused */
 void *arena_array(struct arena *a, size_t count, size_t size); /* overflow-checked */
-struct str arena_dup(struct arena *a, struct str s); /* copy with a terminator behind it; p NULL when refused */
+struct str arena_dup(struct arena *a,
+                     struct str s); /* copy with a terminator behind it; p NULL when refused */
 
 #endif

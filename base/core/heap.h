@@ -1,4 +1,5 @@
-/* Intrusive binary min-heap on (key, order): equal keys leave in order of insertion, so that every run is the same. */
+/* Intrusive binary min-heap on (key, order): equal keys leave in order of insertion, so that every
+ * run is the same. */
 #ifndef FARM_BASE_HEAP_H
 #define FARM_BASE_HEAP_H
 
@@ -20,9 +21,9 @@ struct heap {
 void heap_init(struct heap *h);
 void heap_fini(struct heap *h); /* does not touch the nodes */
 void heap_insert(struct heap *h, struct heap_node *x, int64_t key);
-void heap_remove(struct heap *h, struct heap_node *x); /* legal if x is in no heap */
+void heap_remove(struct heap *h, struct heap_node *x);              /* legal if x is in no heap */
 void heap_update(struct heap *h, struct heap_node *x, int64_t key); /* inserts if absent */
-struct heap_node *heap_top(const struct heap *h); /* NULL when empty */
+struct heap_node *heap_top(const struct heap *h);                   /* NULL when empty */
 static inline bool heap_has(const struct heap_node *x)
 {
     return x->index != 0;

@@ -1,5 +1,5 @@
-/* Hash map from a 64-bit id to a pointer. Open addressing; iteration is in order of insertion (removals keep it), never
- * in hash order. */
+/* Hash map from a 64-bit id to a pointer. Open addressing; iteration is in order of insertion
+ * (removals keep it), never in hash order. */
 #ifndef FARM_BASE_IDMAP_H
 #define FARM_BASE_IDMAP_H
 
@@ -19,10 +19,11 @@ struct idmap {
 
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);
-void *idmap_get(const struct idmap *m, uint64_t id);          /* NULL if absent */
-void idmap_put(struct idmap *m, uint64_t id, void *p);        /* p not NULL; id must be absent */
-void *idmap_remove(struct idmap *m, uint64_t id);             /* what was there, or NULL */
-/* Iterates: *pos starts at 0; NULL at the end. Entries may be removed while iterating, not added. */
+void *idmap_get(const struct idmap *m, uint64_t id);   /* NULL if absent */
+void idmap_put(struct idmap *m, uint64_t id, void *p); /* p not NULL; id must be absent */
+void *idmap_remove(struct idmap *m, uint64_t id);      /* what was there, or NULL */
+/* Iterates: *pos starts at 0; NULL at the end. Entries may be removed while iterating, not added.
+ */
 void *idmap_next(const struct idmap *m, size_t *pos);
 
 #endif

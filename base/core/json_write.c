@@ -218,7 +218,8 @@ static void format_finite(char *out, double v)
         snprintf(out, 32, "%.0f", v);
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits always survive in a normal number, so fewer are tried of the others only. */
+    for (int digits = fabs(v) < 0x1p-1022 ? 1 : 15; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, v);
         if (strtod(out, NULL) == v)
             break;

@@ -1,6 +1,6 @@
-/* One event, one line: time, level, a stable event id, key=value fields. The only global in the tree is the sink here.
- * Lines go to stderr; under journald (JOURNAL_STREAM set) with a <priority> prefix and no time; or to a file that is
- * reopened on request. Cores never log. */
+/* One event, one line: time, level, a stable event id, key=value fields. The only global in the
+ * tree is the sink here. Lines go to stderr; under journald (JOURNAL_STREAM set) with a <priority>
+ * prefix and no time; or to a file that is reopened on request. Cores never log. */
 #ifndef FARM_BASE_LOG_H
 #define FARM_BASE_LOG_H
 
@@ -15,7 +15,8 @@ err_t log_open(const char *program, const char *file, enum log_level least, stru
 err_t log_reopen(struct errmsg *em); /* after a rotation; no-op on stderr */
 void log_close(void);
 bool log_level_parse(const char *text, enum log_level *out); /* debug, info, warn, error */
-/* id is a stable upper-case name ("WORKER-JOINED"); fmt gives `key=value` pairs. Control characters are escaped. */
+/* id is a stable upper-case name ("WORKER-JOINED"); fmt gives `key=value` pairs. Control characters
+ * are escaped. */
 void log_event(enum log_level level, const char *id, const char *fmt, ...) PRINTF_LIKE(3, 4);
 #define LOG_D(id, ...) log_event(LOG_DEBUG_, id, __VA_ARGS__)
 #define LOG_I(id, ...) log_event(LOG_INFO_, id, __VA_ARGS__)

@@ -4,8 +4,8 @@
 
 #include "str.h"
 
-/* The name nearest to s if it is near enough to be a slip (distance at most a third of its length, at least 1), else
- * NULL. names ends with NULL. */
+/* The name nearest to s if it is near enough to be a slip (distance at most a third of its length,
+ * at least 1), else NULL. names ends with NULL. */
 const char *nearest_name(struct str s, const char *const *names);
 
 #endif

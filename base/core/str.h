@@ -1,4 +1,5 @@
-/* Borrowed bytes with a length. A str owns nothing; whoever made it says how long its bytes live. */
+/* Borrowed bytes with a length. A str owns nothing; whoever made it says how long its bytes live.
+ */
 #ifndef FARM_BASE_STR_H
 #define FARM_BASE_STR_H
 
@@ -12,8 +13,8 @@ struct str {
     size_t n;
 };
 
-#define STR(lit) ((struct str){(lit), sizeof(lit) - 1})
-#define STR_FMT "%.*s"
+#define STR(lit)   ((struct str){(lit), sizeof(lit) - 1})
+#define STR_FMT    "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
 static inline struct str str_of(const char *z)
@@ -40,8 +41,9 @@ bool str_has_control(struct str s);              /* any byte below 0x20 or 0x7f 
 char *str_dupz(struct str s);                    /* heap copy, terminated; aborts on no memory */
 /* Copies into dst (size bytes, always terminated); false if it was cut. */
 bool str_copyz(char *dst, size_t size, struct str s);
-/* Strict number parsing of the whole slice: no spaces, no trailing text. False if malformed or out of range.
- * str_to_f64 understands nan, inf, infinity with a sign, in any case. Independent of the locale. */
+/* Strict number parsing of the whole slice: no spaces, no trailing text; a sign may stand before
+ * (not of u64). False if malformed or out of range. str_to_f64 understands nan, inf, infinity with
+ * a sign, in any case. Independent of the locale. */
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_f64(struct str s, double *out);
@@ -61,8 +63,8 @@ static inline bool digest_eq(struct digest a, struct digest b)
 {
     return memcmp(a.b, b.b, sizeof a.b) == 0;
 }
-#define HEX_SIZE(bytes) ((bytes) * 2 + 1)
-void str_hex(char *out, const uint8_t *b, size_t n);                     /* out has HEX_SIZE(n) bytes */
-bool str_from_hex(struct str hex, uint8_t *out, size_t n) ;              /* exactly n bytes */
+#define HEX_SIZE(bytes) ((bytes)*2 + 1)
+void str_hex(char *out, const uint8_t *b, size_t n);       /* out has HEX_SIZE(n) bytes */
+bool str_from_hex(struct str hex, uint8_t *out, size_t n); /* exactly n bytes */
 
 #endif

@@ -32,7 +32,7 @@ static void test_number_text(void **state)
     assert_string_equal(format(-1.5), "-1.5");
     assert_string_equal(format(0.1 + 0.2), "0.30000000000000004");
     assert_string_equal(format(DBL_MAX), "1.7976931348623157e308");
-    assert_string_equal(format(0x1p-1074), "4.94065645841247e-324");
+    assert_string_equal(format(0x1p-1074), "5e-324");
     assert_string_equal(format(0), "0");
     assert_string_equal(format(-0.0), "-0.0");
     assert_string_equal(format(NAN), "NaN");
