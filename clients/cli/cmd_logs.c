@@ -2,9 +2,13 @@
  * it.
  *
  * Called by main.c. */
+#include <errno.h>
+#include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "command.h"
+#include "embed.h"
 #include "source.h"
 
 struct logs_settings {
@@ -64,11 +68,67 @@ static err_t print_log(struct brokerlink *l, const struct msg_get_log *m, struct
     return ERR_OK;
 }
 
+/* Whether a path ends in "TRIAL.ATTEMPT/output.log" with a better attempt than `best` (wanted 0 =
+ * any). */
+static bool better_attempt(const char *path, uint64_t wanted, uint64_t *best)
+{
+    uint64_t attempt;
+    const char *end = strrchr(path, '/');
+    const char *dot = end;
+    while (dot > path && *dot != '.')
+        dot--;
+    if (!str_to_u64(str_make(dot + 1, (size_t)(end - dot - 1)), &attempt) ||
+        (wanted && attempt != wanted) || attempt <= *best)
+        return false;
+    *best = attempt;
+    return true;
+}
+
+static err_t print_end(const char *path, uint64_t bytes, struct errmsg *em)
+{
+    char piece[8192];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errmsg_set(em, ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    if (fseek(file, -(long)bytes, SEEK_END))
+        rewind(file);
+    for (size_t n; (n = fread(piece, 1, sizeof piece, file)) > 0;)
+        fwrite(piece, 1, n, stdout);
+    fclose(file);
+    client_note("the whole output is in %s", path);
+    return fflush(stdout) ? errmsg_set(em, ERR_IO, "standard output cannot be written") : ERR_OK;
+}
+
+/* A run that has ended leaves its workers' directory beside its database. */
+static err_t print_file(const char *db, const struct logs_settings *g, const struct opts *o,
+                        struct errmsg *em)
+{
+    struct buf pattern;
+    glob_t found = {0};
+    uint64_t best = 0;
+    const char *path = NULL;
+    char *work_dir = embed_beside(db, ".work");
+    buf_init(&pattern, 0);
+    buf_printf(&pattern, "%s/w*/trials/%s/%s.*/output.log", work_dir, o->operands[0],
+               o->operands[1]);
+    if (glob(buf_z(&pattern), 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            if (better_attempt(found.gl_pathv[i], g->attempt, &best))
+                path = found.gl_pathv[i];
+    err_t e = path ? print_end(path, g->bytes, em)
+                   : errmsg_set(em, ERR_NOT_FOUND,
+                                "no output of trial %s is left in %s, and no farm works on %s",
+                                o->operands[1], work_dir, db);
+    globfree(&found);
+    buf_fini(&pattern);
+    free(work_dir);
+    return e;
+}
+
 static err_t work(void *settings, const struct opts *o, struct errmsg *em)
 {
     const struct logs_settings *g = settings;
     struct source *s;
-    struct brokerlink *l;
     struct study_row study = {0};
     struct msg_get_log m = {.request = brokerlink_request(),
                             .attempt = (uint32_t)g->attempt,
@@ -79,12 +139,11 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
         e = source_open(&s, &g->client, o->operands[0], em);
     if (e)
         return e;
-    e = source_need_link(s, "showing output", &l, em);
-    if (!e)
-        e = source_study(s, o->operands[0], &study, em);
+    e = source_study(s, o->operands[0], &study, em);
     m.study = study.number;
     if (!e)
-        e = print_log(l, &m, em);
+        e = source_link(s) ? print_log(source_link(s), &m, em)
+                           : print_file(source_name(s), g, o, em);
     study_row_fini(&study);
     source_close(s);
     return e;

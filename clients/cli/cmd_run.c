@@ -22,6 +22,7 @@
 struct run_settings {
     struct client client;
     const char *name, *trials, *seed;
+    struct opt_list files;
     uint64_t workers, slots;
     bool edit, quiet, keep_going;
 };
@@ -59,6 +60,13 @@ static const struct opt_row run_rows[] = {
      AT(name),
      .value = "NAME",
      .help = "Name of a study that is given as a command line behind --."},
+    {.name = "file",
+     .letter = 'f',
+     .type = OPT_LIST,
+     AT(files),
+     .value = "FILE",
+     .help = "With -n: a file that the program needs, beside those among its arguments; may be "
+             "given several times."},
     {.name = "seed",
      .type = OPT_STR,
      AT(seed),
@@ -97,7 +105,9 @@ static const struct opt_table run_table = {
         "to that farm and followed. It goes on there when this command is interrupted.\n\n"
         "In the second form the arguments of the program stand for the study: each "
         "--NAME~'PRIOR' is a parameter, for example --lr~'loguniform(1e-5, 1)', "
-        "--layers~'uniformint(1, 4)' or --act~'choice(relu, tanh)'.\n\n"
+        "--layers~'uniformint(1, 4)' or --act~'choice(relu, tanh)'. Trials run in a directory of "
+        "their study, to which the files among the arguments are brought; others are named with "
+        "--file.\n\n"
         "On a terminal a live view shows progress; in a pipe there is one line for each "
         "improvement; with --json one object a line for each start and end of a trial, and a last "
         "one with study, trials by state and best.",
@@ -138,7 +148,7 @@ static err_t whole_number(const char *text, const char *option, bool *has, uint6
 
 static err_t read_study(struct run *r, struct errmsg *em)
 {
-    struct study_changes c = {.name = r->s.name};
+    struct study_changes c = {.name = r->s.name, .files = r->s.files};
     err_t e = whole_number(r->s.trials, "--trials", &c.has_trials, &c.trials, em);
     if (!e)
         e = whole_number(r->s.seed, "--seed", &c.has_seed, &c.seed, em);
@@ -224,10 +234,27 @@ static err_t on_child(void *self, struct errmsg *em)
     return e;
 }
 
+static void spell_needs(const struct objective *o, struct buf *out)
+{
+    buf_printf(out, "%g processor%s", o->cpu, o->cpu == 1 ? "" : "s");
+    if (o->gpu)
+        buf_printf(out, ", %u GPU%s", o->gpu, o->gpu == 1 ? "" : "s");
+    if (o->memory) {
+        buf_addz(out, ", ");
+        cell_bytes(out, (double)o->memory);
+        buf_addz(out, " of memory");
+    }
+    for (uint32_t i = 0; i < o->n_labels; i++)
+        buf_printf(out, "%s" STR_FMT, i ? ", " : ", the labels ", STR_ARG(o->labels[i]));
+}
+
 static err_t follow(struct run *r, enum follow_end *end, struct errmsg *em)
 {
     const struct spec *spec = r->study.spec;
     char name[129];
+    struct buf needs;
+    buf_init(&needs, 0);
+    spell_needs(&spec->objective, &needs);
     str_copyz(name, sizeof name, spec->study);
     progress_init(&r->progress, name, spec->objective.maximize, spec->stop.trials);
     announce_init(&r->announce, r->s.client.json, r->s.quiet);
@@ -239,11 +266,13 @@ static err_t follow(struct run *r, enum follow_end *end, struct errmsg *em)
         .since = r->submitted.seq,
         .seq = r->submitted.seq,
         .max_failures = r->s.keep_going ? 0 : MAX_FAILURES,
+        .needs = buf_z(&needs),
         .signals = r->signals,
         .on_child = r->embedded ? on_child : NULL,
         .self = r,
     };
     err_t e = follow_study(&c, &r->progress, &r->announce, end, em);
+    buf_fini(&needs);
     announce_fini(&r->announce);
     if (r->announce.mode == ANNOUNCE_LIVE)
         r->announce.mode = ANNOUNCE_QUIET;

@@ -41,7 +41,7 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     e = source_sql(s,
                    w->all ? "select * from worker order by joined, name"
                           : "select name, host, state, slots, running, cpu, gpu, memory, labels, "
-                            "joined, seen from worker where state not in ('gone', 'left') "
+                            "joined, seen from worker where state in ('ready', 'draining') "
                             "order by joined, name",
                    NULL, 0, listing_row, &l, em);
     if (!e)

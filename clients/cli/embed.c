@@ -23,8 +23,7 @@
 #define READY_MS     60000
 #define SOCKET_ROOM  80 /* longest directory under which a socket's path fits its 107 bytes */
 
-/* "x.tunefarm.db" -> "x.tunefarm" + ending; another name keeps its own. */
-static char *beside(const char *db, const char *ending)
+char *embed_beside(const char *db, const char *ending)
 {
     struct str base = str_of(db);
     struct buf out;
@@ -146,8 +145,8 @@ static err_t start_broker(struct embed *f, struct errmsg *em)
 err_t embed_start(struct embed *f, const struct embed_config *c, struct errmsg *em)
 {
     *f = (struct embed){.config = *c, .addr = {.fd = -1}};
-    f->log = beside(c->db, ".log");
-    f->work = beside(c->db, ".work");
+    f->log = embed_beside(c->db, ".log");
+    f->work = embed_beside(c->db, ".work");
     err_t e = addrfile_claim(&f->addr, c->db, em);
     if (!e)
         e = make_private_dir(f, em);

@@ -26,6 +26,9 @@ struct embed {
     char notice[300];
 };
 
+/* The path of something beside a database: "x.tunefarm.db" and ".log" give "x.tunefarm.log". Free
+ * it. */
+char *embed_beside(const char *db, const char *ending);
 /* Starts the broker and waits until it serves. On failure the farm is down and finished. */
 err_t embed_start(struct embed *f, const struct embed_config *c, struct errmsg *em) MUST_CHECK;
 /* Starts optimizer and workers; does not wait for them. */

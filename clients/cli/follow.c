@@ -18,6 +18,8 @@
 
 #define CREDIT        8192u
 #define WORKERS_EVERY (3 * NS_PER_S)
+#define LOOK_EVERY    (2 * NS_PER_S)
+#define IDLE_AFTER    (15 * NS_PER_S)
 
 struct follow {
     const struct follow_config *c;
@@ -28,6 +30,7 @@ struct follow {
     uint64_t got, credit;       /* records of this TAIL */
     uint64_t seen;              /* last journal seq */
     int64_t workers_at;         /* when to ask for workers again */
+    int64_t idle_since;         /* nothing has run since; CLOCK_NEVER = it was said */
     bool live, marked, interrupted, away;
 };
 
@@ -103,8 +106,8 @@ static void ask_workers(struct follow *f, int64_t now)
     f->workers = brokerlink_request();
     f->workers_at = now + WORKERS_EVERY;
     struct msg_sql m = {.request = f->workers,
-                        .query = STR("select count(*), total(slots) from worker where state <> "
-                                     "'gone' and state <> 'left'")};
+                        .query = STR("select count(*), total(slots) from worker where state in "
+                                     "('ready', 'draining')")};
     brokerlink_send(f->c->link, MSG_SQL, &m);
 }
 
@@ -160,11 +163,26 @@ static void tell_connection(struct follow *f)
     f->away = away;
 }
 
+/* Trials that wait while none runs: perhaps no worker has what they need. */
+static void tell_idle(struct follow *f, int64_t now)
+{
+    bool waits = f->live && f->p->counts[TRIAL_QUEUED] > 0 && progress_open(f->p) == 0;
+    if (!waits)
+        f->idle_since = now;
+    if (f->idle_since == CLOCK_NEVER || now - f->idle_since < IDLE_AFTER)
+        return;
+    f->idle_since = CLOCK_NEVER;
+    announce_say(f->a, "no worker takes a trial; one needs %s",
+                 f->c->needs ? f->c->needs : "a free slot");
+}
+
 static err_t turn(struct follow *f, struct errmsg *em)
 {
     struct link_incoming in;
     int64_t now = clock_now();
     int64_t until = announce_tick(f->a, f->p, now);
+    if (until > now + LOOK_EVERY)
+        until = now + LOOK_EVERY;
     ask_workers(f, now);
     err_t e = brokerlink_next(f->c->link, f->c->signals, until, &in, em);
     if (e)
@@ -183,13 +201,14 @@ static err_t turn(struct follow *f, struct errmsg *em)
         break;
     }
     tell_connection(f);
+    tell_idle(f, clock_now());
     return e;
 }
 
 err_t follow_study(const struct follow_config *c, struct progress *p, struct announce *a,
                    enum follow_end *end, struct errmsg *em)
 {
-    struct follow f = {.c = c, .p = p, .a = a, .from = 1};
+    struct follow f = {.c = c, .p = p, .a = a, .from = 1, .idle_since = clock_now()};
     err_t e = ERR_OK;
     p->mark_ms = clock_wall_ms();
     start_tail(&f);

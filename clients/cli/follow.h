@@ -11,7 +11,9 @@ struct follow_config {
     uint64_t since; /* journal seq: what is not later was there before and is not announced */
     uint64_t seq;   /* journal seq that must have been seen before an end counts */
     unsigned max_failures; /* trials that fail with none complete before it gives up; 0 = never */
-    int signals;           /* signalfd of INT, TERM, CHLD, WINCH; -1 = none */
+    const char *needs; /* what a trial needs, for people; said when none is taken for long. NULL =
+                          not known */
+    int signals;       /* signalfd of INT, TERM, CHLD, WINCH; -1 = none */
     err_t (*on_child)(void *self, struct errmsg *em); /* a child ended; may be NULL */
     void *self;
 };

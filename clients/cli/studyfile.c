@@ -269,7 +269,8 @@ static bool listed(struct json_object *list, const char *path)
     return false;
 }
 
-static void add_local_files(struct json_object *root, char *const *argv, size_t argc)
+static void add_local_files(struct json_object *root, char *const *argv, size_t argc,
+                            const struct opt_list *more)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < argc; i++) {
@@ -278,13 +279,17 @@ static void add_local_files(struct json_object *root, char *const *argv, size_t 
         if (path && !listed(list, path))
             json_object_array_add(list, json_object_new_string(path));
     }
+    for (size_t i = 0; i < more->n; i++)
+        if (!listed(list, more->v[i]))
+            json_object_array_add(list, json_object_new_string(more->v[i]));
     struct json_object *objective = json_get(root, "objective");
     if (objective && json_object_array_length(list))
         json_object_object_add(objective, "files", json_object_get(list));
     json_object_put(list);
 }
 
-static err_t inline_json(struct buf *out, char *const *argv, size_t argc, struct errmsg *em)
+static err_t inline_json(struct buf *out, char *const *argv, size_t argc,
+                         const struct opt_list *more, struct errmsg *em)
 {
     struct jsonw w;
     struct buf text;
@@ -298,7 +303,7 @@ static err_t inline_json(struct buf *out, char *const *argv, size_t argc, struct
         e = json_parse(buf_str(&text), JSON_NONFINITE, &root, em);
     }
     if (!e) {
-        add_local_files(root, argv, argc);
+        add_local_files(root, argv, argc, more);
         json_write(out, root);
     }
     json_object_put(root);
@@ -313,7 +318,7 @@ err_t studyfile_inline(struct studyfile *s, char *const *argv, size_t argc,
     *s = (struct studyfile){0};
     buf_init(&s->json, SPEC_LIMIT);
     buf_init(&json, SPEC_LIMIT);
-    err_t e = inline_json(&json, argv, argc, em);
+    err_t e = inline_json(&json, argv, argc, &c->files, em);
     if (!e)
         e = build(s, buf_str(&json), ".", c, NULL, em);
     buf_fini(&json);

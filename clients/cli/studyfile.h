@@ -4,6 +4,7 @@
 #define FARM_CLI_STUDYFILE_H
 
 #include "buf.h"
+#include "opt.h"
 #include "spec.h"
 
 struct studyfile {
@@ -15,7 +16,8 @@ struct studyfile {
 struct study_changes {
     bool has_trials, has_seed;
     uint64_t trials, seed;
-    const char *name; /* NULL = as it is */
+    const char *name;      /* NULL = as it is */
+    struct opt_list files; /* inline form: further files of the study */
 };
 
 /* Fault sentences begin with "FILE:LINE:COLUMN: " where there is such a place, and end with that
