@@ -1,0 +1,589 @@
+/* The report channel from the program's side: see tunefarm_report.h. Linked into user programs, so
+ * it uses nothing but libc, prints nothing unasked, and never ends the process.
+ *
+ * Incoming lines are read into one growing buffer (at most 1 MiB) and scanned in place by a small
+ * JSON reader that knows what a worker sends: an object with plain members, one of which (params)
+ * is a flat object. */
+#include "tunefarm_report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_LIMIT  (1u << 20)
+#define MAX_METRICS 32
+
+struct metric {
+    char name[64];
+    double value;
+};
+struct tunefarm {
+    int fd; /* -1 = not under tunefarm: reports go to standard output */
+    bool served, over, in_trial, ended, has_last, stopped;
+    char metric[132];
+    char *in; /* bytes read */
+    size_t n, cap;
+    char *line;                  /* the current trial's */
+    char *params, *dir, *resume; /* owned texts of it */
+    struct chain *texts;         /* what tunefarm_param_text() gave */
+    uint64_t trial, attempt, seed;
+    double last;
+    char why[32];
+    struct metric metrics[MAX_METRICS];
+    int n_metrics;
+};
+struct chain {
+    struct chain *next;
+    char text[];
+};
+
+/* ---- reading JSON ---- */
+
+static const char *skip_space(const char *p)
+{
+    return p + strspn(p, " \t\r\n");
+}
+
+static const char *
+skip_string(const char *p) /* at the opening quote; behind the closing one, or at the end */
+{
+    for (p++; *p && *p != '"'; p++)
+        if (*p == '\\' && p[1])
+            p++;
+    return *p ? p + 1 : p;
+}
+
+/* Behind any value. */
+static const char *skip_value(const char *p)
+{
+    int depth = 0;
+    for (p = skip_space(p); *p;) {
+        if (*p == '"') {
+            p = skip_string(p);
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+            p++;
+        } else if (*p == '}' || *p == ']') {
+            if (depth == 0)
+                return p;
+            depth--;
+            p++;
+        } else if (depth == 0 && *p == ',') {
+            return p;
+        } else {
+            p++;
+            continue;
+        }
+        if (depth == 0)
+            return p;
+    }
+    return p;
+}
+
+static const char *put_utf8(char *out, unsigned c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
+static bool hex4(const char *p, unsigned *out)
+{
+    *out = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = p[i];
+        unsigned d = c >= '0' && c <= '9'                 ? (unsigned)(c - '0')
+                     : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10)
+                                                          : 16;
+        if (d == 16)
+            return false;
+        *out = *out << 4 | d;
+    }
+    return true;
+}
+
+/* One escape at the backslash; returns behind it. out has room for 4 bytes. */
+static const char *unescape_one(const char *p, char **out)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    unsigned c, low;
+    const char *found = p[1] ? strchr(from, p[1]) : NULL;
+    if (p[1] == 'u' && hex4(p + 2, &c)) {
+        p += 6;
+        if (c >= 0xd800 && c < 0xdc00 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2, &low) &&
+            low >= 0xdc00 && low < 0xe000) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            p += 6;
+        }
+        *out = (char *)(uintptr_t)put_utf8(*out, c ? c : 0xfffd);
+        return p;
+    }
+    *(*out)++ = found ? to[found - from] : p[1];
+    return p[1] ? p + 2 : p + 1;
+}
+
+/* A heap copy of a string value without its quotes and escapes; NULL if it is no string. */
+static char *copy_string(const char *p)
+{
+    if (*p != '"')
+        return NULL;
+    const char *end = skip_string(p);
+    char *text = malloc((size_t)(end - p) + 1), *out = text;
+    if (!text)
+        return NULL;
+    for (p++; p < end && *p && *p != '"';) {
+        if (*p == '\\')
+            p = unescape_one(p, &out);
+        else
+            *out++ = *p++;
+    }
+    *out = 0;
+    return text;
+}
+
+static bool key_is(const char *p, const char *name)
+{
+    char *key = copy_string(p);
+    bool same = key && strcmp(key, name) == 0;
+    free(key);
+    return same;
+}
+
+/* The value of a member of the object at p, or NULL. */
+static const char *member(const char *p, const char *name)
+{
+    p = p ? skip_space(p) : "";
+    if (*p != '{')
+        return NULL;
+    for (p = skip_space(p + 1); *p == '"';) {
+        const char *key = p, *value = skip_space(skip_string(p));
+        if (*value != ':')
+            return NULL;
+        value = skip_space(value + 1);
+        if (key_is(key, name))
+            return value;
+        p = skip_space(skip_value(value));
+        if (*p != ',')
+            return NULL;
+        p = skip_space(p + 1);
+    }
+    return NULL;
+}
+
+static bool read_number(const char *p, double *out)
+{
+    if (!p)
+        return false;
+    if (strncmp(p, "true", 4) == 0 || strncmp(p, "false", 5) == 0) {
+        *out = *p == 't';
+        return true;
+    }
+    if (*p == '"')
+        p++; /* "NaN", "Infinity": as the farm writes them */
+    char *end;
+    *out = strtod(p, &end);
+    return end != p;
+}
+
+static uint64_t read_u64(const char *p)
+{
+    return p ? strtoull(p, NULL, 10) : 0;
+}
+
+/* ---- the channel ---- */
+
+static void forget_trial(struct tunefarm *t)
+{
+    free(t->line);
+    free(t->params);
+    free(t->dir);
+    free(t->resume);
+    t->line = t->params = t->dir = t->resume = NULL;
+    while (t->texts) {
+        struct chain *next = t->texts->next;
+        free(t->texts);
+        t->texts = next;
+    }
+}
+
+/* Appends what can be read; false at the end of everything. */
+static bool read_more(struct tunefarm *t)
+{
+    if (t->n + 1 >= t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 4096;
+        char *in = cap <= READ_LIMIT ? realloc(t->in, cap) : NULL;
+        if (!in)
+            return false;
+        t->in = in;
+        t->cap = cap;
+    }
+    ssize_t n;
+    do {
+        n = read(t->fd, t->in + t->n, t->cap - t->n - 1);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return false;
+    t->n += (size_t)n;
+    return true;
+}
+
+/* The next line as a heap copy; NULL: there is none yet (wait false), or the worker is gone. */
+static char *take_line(struct tunefarm *t, bool wait)
+{
+    for (;;) {
+        char *nl = t->n ? memchr(t->in, '\n', t->n) : NULL;
+        if (nl) {
+            size_t n = (size_t)(nl - t->in);
+            char *line = malloc(n + 1);
+            if (!line)
+                return NULL;
+            memcpy(line, t->in, n);
+            line[n] = 0;
+            t->n -= n + 1;
+            memmove(t->in, nl + 1, t->n);
+            return line;
+        }
+        struct pollfd p = {.fd = t->fd, .events = POLLIN};
+        if (t->over || (!wait && poll(&p, 1, 0) <= 0))
+            return NULL;
+        t->over = !read_more(t);
+    }
+}
+
+static void send_bytes(struct tunefarm *t, const char *p, size_t n)
+{
+    int fd = t->fd >= 0 ? t->fd : STDOUT_FILENO;
+    while (n > 0) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return; /* the worker is gone: it will end this process */
+        p += k;
+        n -= (size_t)k;
+    }
+}
+
+/* A line in the making. */
+struct out {
+    char text[16384];
+    size_t n;
+};
+
+static void add(struct out *o, const char *s)
+{
+    size_t n = strlen(s);
+    if (n < sizeof o->text - o->n) {
+        memcpy(o->text + o->n, s, n);
+        o->n += n;
+    }
+}
+
+static void add_string(struct out *o, const char *s)
+{
+    char escaped[8];
+    add(o, "\"");
+    for (; *s && o->n < sizeof o->text - 64; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            snprintf(escaped, sizeof escaped, "\\%c", c);
+        else if (c < 0x20)
+            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+        else
+            snprintf(escaped, sizeof escaped, "%c", c);
+        add(o, escaped);
+    }
+    add(o, "\"");
+}
+
+static void add_number(struct out *o, const char *name, double v)
+{
+    char text[40];
+    if (isnan(v))
+        snprintf(text, sizeof text, "NaN");
+    else if (isinf(v))
+        snprintf(text, sizeof text, v > 0 ? "Infinity" : "-Infinity");
+    else
+        snprintf(text, sizeof text, "%.17g", v);
+    for (char *p = text; *p; p++)
+        if (*p == ',')
+            *p = '.'; /* the program may have set a locale */
+    add_string(o, name);
+    add(o, ":");
+    add(o, text);
+}
+
+static void add_metrics(struct tunefarm *t, struct out *o)
+{
+    for (int i = 0; i < t->n_metrics; i++) {
+        add(o, ",");
+        add_number(o, t->metrics[i].name, t->metrics[i].value);
+    }
+    t->n_metrics = 0;
+}
+
+static void send_line(struct tunefarm *t, struct out *o)
+{
+    add(o, "}\n");
+    send_bytes(t, o->text, o->n);
+}
+
+static bool may_report(const struct tunefarm *t)
+{
+    return t && t->in_trial && !t->ended;
+}
+
+/* ---- trials ---- */
+
+struct tunefarm *tunefarm_open(void)
+{
+    struct tunefarm *t = calloc(1, sizeof *t);
+    const char *fd = getenv("TUNEFARM_FD"), *metric = getenv("TUNEFARM_METRIC"),
+               *serve = getenv("TUNEFARM_SERVE");
+    if (!t)
+        return NULL;
+    t->fd = fd ? (int)strtol(fd, NULL, 10) : -1;
+    t->served = serve && strcmp(serve, "1") == 0;
+    snprintf(t->metric, sizeof t->metric, "%s", metric ? metric : "loss");
+    return t;
+}
+
+void tunefarm_close(struct tunefarm *t)
+{
+    if (!t)
+        return;
+    forget_trial(t);
+    free(t->in);
+    free(t);
+}
+
+static void begin_trial(struct tunefarm *t, char *line)
+{
+    forget_trial(t);
+    t->line = line;
+    t->trial = read_u64(member(line, "trial"));
+    t->attempt = read_u64(member(line, "attempt"));
+    t->seed = read_u64(member(line, "seed"));
+    const char *params = member(line, "params"), *dir = member(line, "dir"),
+               *resume = member(line, "resume");
+    if (params)
+        t->params = strndup(params, (size_t)(skip_value(params) - params));
+    t->dir = dir ? copy_string(dir) : NULL;
+    t->resume = resume ? copy_string(resume) : NULL;
+    t->in_trial = true;
+    t->ended = t->has_last = t->stopped = false;
+    t->n_metrics = 0;
+}
+
+static void close_trial(struct tunefarm *t)
+{
+    if (!may_report(t) || t->fd < 0)
+        return;
+    if (t->stopped)
+        tunefarm_prune(t);
+    else if (t->has_last)
+        tunefarm_final(t, t->last);
+    else
+        tunefarm_error(t, "the program went on to the next trial without a result", 0);
+}
+
+int tunefarm_next(struct tunefarm *t)
+{
+    if (!t)
+        return 0;
+    bool first = !t->in_trial;
+    if (!first && (t->fd < 0 || !t->served))
+        return 0;
+    close_trial(t);
+    if (t->fd < 0) {
+        begin_trial(t, NULL);
+        return 1;
+    }
+    char *line;
+    while ((line = take_line(t, true)) != NULL) {
+        if (member(line, "params")) {
+            begin_trial(t, line);
+            return 1;
+        }
+        bool end = member(line, "exit") != NULL; /* else a stop of a trial that has ended */
+        free(line);
+        if (end)
+            break;
+    }
+    return 0;
+}
+
+uint64_t tunefarm_trial(const struct tunefarm *t)
+{
+    return t ? t->trial : 0;
+}
+
+uint64_t tunefarm_attempt(const struct tunefarm *t)
+{
+    return t ? t->attempt : 0;
+}
+
+uint64_t tunefarm_seed(const struct tunefarm *t)
+{
+    return t ? t->seed : 0;
+}
+
+const char *tunefarm_dir(const struct tunefarm *t)
+{
+    return t && t->dir ? t->dir : ".";
+}
+
+const char *tunefarm_resume(const struct tunefarm *t)
+{
+    return t ? t->resume : NULL;
+}
+
+const char *tunefarm_params(const struct tunefarm *t)
+{
+    return t && t->params ? t->params : "{}";
+}
+
+double tunefarm_param(const struct tunefarm *t, const char *name, double otherwise)
+{
+    double v;
+    return t && read_number(member(t->params, name), &v) ? v : otherwise;
+}
+
+int64_t tunefarm_param_int(const struct tunefarm *t, const char *name, int64_t otherwise)
+{
+    double v;
+    return t && read_number(member(t->params, name), &v) && fabs(v) < 9e18 ? (int64_t)v : otherwise;
+}
+
+const char *tunefarm_param_text(const struct tunefarm *t, const char *name, const char *otherwise)
+{
+    const char *value = t ? member(t->params, name) : NULL;
+    if (!value)
+        return otherwise;
+    char *text =
+        *value == '"' ? copy_string(value) : strndup(value, (size_t)(skip_value(value) - value));
+    struct chain *c = text ? malloc(sizeof *c + strlen(text) + 1) : NULL;
+    if (c) {
+        struct tunefarm *mine =
+            (struct tunefarm *)(uintptr_t)t; /* the text lives as long as the trial */
+        memcpy(c->text, text, strlen(text) + 1);
+        c->next = mine->texts;
+        mine->texts = c;
+    }
+    free(text);
+    return c ? c->text : otherwise;
+}
+
+/* ---- reports ---- */
+
+void tunefarm_metric(struct tunefarm *t, const char *name, double value)
+{
+    if (!t || t->n_metrics == MAX_METRICS || strlen(name) >= sizeof t->metrics[0].name)
+        return;
+    struct metric *m = &t->metrics[t->n_metrics++];
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->value = value;
+}
+
+int tunefarm_report(struct tunefarm *t, int64_t step, double loss)
+{
+    struct out o = {.n = 0};
+    char text[48];
+    if (!may_report(t))
+        return t ? t->stopped : 0;
+    snprintf(text, sizeof text, "{\"step\":%lld,", (long long)step);
+    add(&o, text);
+    add_number(&o, t->metric, loss);
+    add_metrics(t, &o);
+    send_line(t, &o);
+    t->has_last = true;
+    t->last = loss;
+    return tunefarm_stopped(t);
+}
+
+int tunefarm_stopped(struct tunefarm *t)
+{
+    char *line;
+    if (!t || t->fd < 0 || !t->in_trial)
+        return 0;
+    while (!t->stopped && (line = take_line(t, false)) != NULL) {
+        const char *stop = member(line, "stop"), *trial = member(line, "trial");
+        if (stop && (!trial || read_u64(trial) == t->trial)) {
+            char *why = copy_string(stop);
+            snprintf(t->why, sizeof t->why, "%.31s", why ? why : "stop");
+            free(why);
+            t->stopped = true;
+        }
+        free(line);
+    }
+    return t->stopped;
+}
+
+const char *tunefarm_stop_why(const struct tunefarm *t)
+{
+    return t && t->stopped ? t->why : NULL;
+}
+
+void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step)
+{
+    struct out o = {.n = 0};
+    char text[48];
+    if (!may_report(t))
+        return;
+    add(&o, "{\"checkpoint\":");
+    add_string(&o, uri);
+    snprintf(text, sizeof text, ",\"step\":%lld", (long long)step);
+    add(&o, text);
+    send_line(t, &o);
+}
+
+void tunefarm_final(struct tunefarm *t, double loss)
+{
+    struct out o = {.n = 0};
+    if (!may_report(t))
+        return;
+    add(&o, "{");
+    add_number(&o, t->metric, loss);
+    add_metrics(t, &o);
+    send_line(t, &o);
+    t->ended = true;
+}
+
+void tunefarm_prune(struct tunefarm *t)
+{
+    struct out o = {.n = 0};
+    if (!may_report(t))
+        return;
+    add(&o, "{\"pruned\":true");
+    send_line(t, &o);
+    t->ended = true;
+}
+
+void tunefarm_error(struct tunefarm *t, const char *text, int retry)
+{
+    struct out o = {.n = 0};
+    if (!may_report(t))
+        return;
+    add(&o, retry ? "{\"retry\":true,\"error\":" : "{\"retry\":false,\"error\":");
+    add_string(&o, text);
+    send_line(t, &o);
+    t->ended = true;
+}
