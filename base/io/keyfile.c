@@ -203,7 +203,7 @@ static err_t text_parse(const char *path, struct str rest, struct zcurve *out, s
 err_t keyfile_load(const char *path, struct zcurve *out, struct errmsg *em)
 {
     char text[KEYFILE_MAX + 1];
-    size_t n;
+    size_t n = 0;
     memset(out, 0, sizeof *out);
     err_t e = file_read(path, text, &n, em);
     if (!e)
