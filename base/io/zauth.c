@@ -211,9 +211,11 @@ static bool stranger_connect(void *socket, void *monitor, const char *endpoint,
 {
     char address[64], public_key[41], secret_key[41];
     snprintf(address, sizeof address, "inproc://self-test-%p", socket);
+    int ipv6 = strchr(endpoint, '[') != NULL;
     no_linger(socket);
     no_linger(monitor);
-    return !zmq_curve_keypair(public_key, secret_key) &&
+    return !zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6) &&
+           !zmq_curve_keypair(public_key, secret_key) &&
            !zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, 41) &&
            !zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, 41) &&
            !zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_key, 41) &&
