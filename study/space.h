@@ -28,27 +28,26 @@ enum param_scale {
 };
 
 struct param_option {
-    struct str
-        text; /* as written: name or scalar as text, unquoted; what placeholders and names use */
-    struct str json; /* the scalar as JSON: what params holds */
+    struct str text; /* as written, unquoted: what placeholders and names use; terminated */
+    struct str json; /* the scalar as JSON: what params holds; terminated */
     double weight;   /* prior probability; the weights of a choice sum to 1 */
 };
 
-/* One conjunction: every listed choice must be active and have one of the values in its mask. */
+/* The parent must be active and have one of the values. */
 struct param_test {
     uint32_t parent;      /* index of an earlier PARAM_CHOICE or PARAM_INT */
     uint32_t n;           /* how many values */
     const double *values; /* option indices (PARAM_CHOICE) or whole numbers (PARAM_INT) */
 };
+/* One conjunction: every test must hold. */
 struct param_case {
     const struct param_test *tests;
     uint32_t n;
 };
 
 struct param {
-    struct str name; /* qualified: "opt.sgd.momentum" */
-    struct str
-        short_name; /* last part where unique in the space ("momentum"), else equal to name */
+    struct str name;       /* qualified: "opt.sgd.momentum"; terminated, as is short_name */
+    struct str short_name; /* last part where unique ("momentum"), else equal to name */
     enum param_kind kind;
     enum param_prior prior;
     enum param_scale scale;
@@ -56,11 +55,11 @@ struct param {
                        * PRIOR_NORMAL. CHOICE: 0, n-1. With a step, high is the last value of the
                        * grid, which may be below what the user wrote */
     double mu, sigma; /* PRIOR_NORMAL */
-    double step; /* > 0: the grid low, low + step, ... <= high (ints: at least 1); 0 = continuous */
-    double round; /* > 0: Hyperopt's q types: value = rint(x / round) * round, may leave the bounds
-                     by round / 2; excludes step */
-    bool unordered; /* PARAM_INT as Hyperopt's randint: no order between values */
-    bool weighted;  /* CHOICE with explicit weights (Hyperopt's pchoice) */
+    double step;      /* > 0: the grid low, low + step, ... high; 0 = continuous, or round holds */
+    double round;     /* > 0: Hyperopt's q types: rint(x / round) * round, may leave the bounds by
+                       * round / 2; excludes step. An int has a whole step or a whole round */
+    bool unordered;   /* PARAM_INT as Hyperopt's randint: no order between values */
+    bool weighted;    /* CHOICE with explicit weights (Hyperopt's pchoice) */
     const struct param_option *options; /* CHOICE */
     uint32_t n_options;
     const struct param_case *cases; /* active if any case holds; n_cases 0 = always */

@@ -50,8 +50,8 @@ struct sampler_config {
     uint64_t seed; /* default: from the digest of the spec's bytes, so that a study without a seed
                       is repeatable too */
     bool has_seed;
-    struct json_object
-        *options; /* the whole sampler object, for the sampler's own settings; borrowed */
+    struct json_object *options; /* the whole sampler object, for the sampler's own settings;
+                                  * borrowed; NULL if the study has none */
 };
 struct stop_rules {
     uint64_t trials; /* finished or running, 0 = none */

@@ -47,15 +47,55 @@ static err_t emit(struct jsonw *w, const struct yaml_map *m, const struct node *
     return e;
 }
 
-/* libyaml refuses the escapes of characters beyond U+FFFF that JSON allows ("\ud83d\ude00"). */
-static bool is_json(struct str text, struct buf *out)
+static bool surrogate(struct str s, size_t i, unsigned from, unsigned *out)
+{
+    uint8_t b[2];
+    if (s.n - i < 6 || s.p[i] != '\\' || s.p[i + 1] != 'u' ||
+        !str_from_hex(str_make(s.p + i + 2, 4), b, 2))
+        return false;
+    *out = (unsigned)(b[0] << 8 | b[1]) - from;
+    return *out < 0x400;
+}
+
+/* libyaml refuses "\ud83d\ude00", with which JSON writes a character beyond U+FFFF; YAML's own
+ * escape for it is
+ * "\U0001f600". text is JSON, so that every backslash is in a quoted text. */
+static void rewrite_escapes(struct str text, struct buf *out)
+{
+    for (size_t i = 0; i < text.n;) {
+        unsigned high, low;
+        if (surrogate(text, i, 0xd800, &high) && surrogate(text, i + 6, 0xdc00, &low)) {
+            buf_printf(out, "\\U%08x", 0x10000 + (high << 10 | low));
+            i += 12;
+            continue;
+        }
+        size_t n = text.p[i] == '\\' && i + 1 < text.n ? 2 : 1;
+        buf_add(out, text.p + i, n);
+        i += n;
+    }
+}
+
+static bool is_json(struct str text)
 {
     struct json_object *v = NULL;
-    if (json_parse(text, JSON_STRICT, &v, NULL) != ERR_OK)
-        return false;
-    json_write(out, v);
+    err_t e = json_parse(text, JSON_STRICT, &v, NULL);
     json_object_put(v);
-    return true;
+    return e == ERR_OK;
+}
+
+static err_t load(struct yaml_map *m, struct str text, struct errmsg *em)
+{
+    struct errmsg fault;
+    err_t e = yaml_load(m, text, &fault);
+    if (e != ERR_OK && strstr(fault.text, "Unicode character escape") && is_json(text)) {
+        struct buf b;
+        buf_init(&b, MAX_TEXT);
+        rewrite_escapes(text, &b);
+        arena_clear(&m->arena);
+        e = yaml_load(m, buf_str(&b), &fault);
+        buf_fini(&b);
+    }
+    return e == ERR_OK ? e : errmsg_set(em, e, "%s", fault.text);
 }
 
 static err_t convert(struct yaml_map *m, struct str text, struct buf *json, struct errmsg *em)
@@ -63,13 +103,8 @@ static err_t convert(struct yaml_map *m, struct str text, struct buf *json, stru
     if (text.n > MAX_TEXT)
         return errmsg_set(em, ERR_LIMIT, "%s: the file has %zu bytes; at most 1 MiB is allowed",
                           m->name, text.n);
-    err_t e = yaml_load(m, text, em);
-    if (e != ERR_OK) {
-        m->root = NULL;
-        if (e == ERR_INVALID && text.n > 0 && memmem(text.p, text.n, "\\ud", 3) &&
-            is_json(text, json))
-            e = ERR_OK;
-    } else {
+    err_t e = load(m, text, em);
+    if (e == ERR_OK) {
         struct jsonw w;
         jsonw_init(&w, json);
         e = emit(&w, m, m->root, em);
@@ -162,10 +197,6 @@ void yaml_locate(const struct yaml_map *m, struct errmsg *em)
 {
     if (!em || !m)
         return;
-    if (!m->root) {
-        (void)errmsg_wrap(em, ERR_INVALID, "%s", m->name);
-        return;
-    }
     const struct node *n = walk(m->root, str_of(em->text));
     (void)errmsg_wrap(em, ERR_INVALID, "%s:%u:%u", m->name, n->line, n->column);
 }
