@@ -36,6 +36,7 @@ struct brokerlink {
     uint64_t session; /* 0 = none */
     uint64_t sent, seen, head, beats;
     int64_t beat_ns, beat_at, hello_at, heard_at;
+    uint64_t hello_number; /* of the last HELLO: an older one's WELCOME names a dead session */
     bool welcomed; /* ever */
     bool renewed;  /* to be told to the caller */
     bool gone;     /* no BYE */
@@ -80,6 +81,7 @@ static void say_hello(struct brokerlink *l, int64_t now)
         .host = str_utf8_valid(str_of(host)) ? str_of(host) : STR("?"),
         .pid = (uint64_t)getpid(),
         .software = STR("{\"tunefarm\":\"" TUNEFARM_VERSION "\"}"),
+        .number = ++l->hello_number,
     };
     l->session = 0;
     link_write(l, 0, MSG_HELLO, &m);
@@ -89,6 +91,8 @@ static void say_hello(struct brokerlink *l, int64_t now)
 static void on_welcome(struct brokerlink *l, const struct frame *f, const struct msg_welcome *m,
                        int64_t now)
 {
+    if (m->hello != l->hello_number)
+        return;
     uint32_t beat = m->beat_ms < 100 ? 100 : m->beat_ms;
     l->session = m->session ? m->session : f->session;
     l->beat_ns = beat * NS_PER_MS;

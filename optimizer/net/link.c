@@ -26,7 +26,8 @@ struct link {
     enum link_state state;
     uint64_t session, beat;
     int64_t beat_ns, next_beat, heard, hello_at;
-    struct idmap studies; /* study number -> attachment */
+    uint64_t hello_number; /* of the last HELLO: an older one's WELCOME names a dead session */
+    struct idmap studies;  /* study number -> attachment */
     uint32_t n_studies;
 };
 
@@ -89,7 +90,8 @@ static void hello(struct link *l, int64_t now, struct link_out *fx)
                           .host = str_of(l->host),
                           .pid = l->c.pid,
                           .software = str_of(l->software),
-                          .name = str_of(l->name)};
+                          .name = str_of(l->name),
+                          .number = ++l->hello_number};
     link_out_send(fx, 0, MSG_HELLO, &m);
 }
 
@@ -121,11 +123,10 @@ static int64_t jitter(struct link *l, int64_t ns)
     return (int64_t)((double)ns * rng_between(&l->rng, 0.9, 1.1));
 }
 
-static void on_welcome(struct link *l, int64_t now, uint64_t session, const struct msg_welcome *m,
+static void on_welcome(struct link *l, int64_t now, const struct msg_welcome *m,
                        struct link_out *fx)
 {
-    (void)session;
-    if (l->state != LINK_GREETING || m->session == 0)
+    if (l->state != LINK_GREETING || m->session == 0 || m->hello != l->hello_number)
         return;
     int64_t beat = (int64_t)m->beat_ms * NS_PER_MS;
     l->state = LINK_UP;
@@ -138,11 +139,12 @@ static void on_welcome(struct link *l, int64_t now, uint64_t session, const stru
                   (unsigned long long)m->session, (unsigned long long)m->epoch);
 }
 
-static void on_error(struct link *l, int64_t now, const struct msg_error *m, struct link_out *fx)
+static void on_error(struct link *l, int64_t now, uint64_t session, const struct msg_error *m,
+                     struct link_out *fx)
 {
     link_out_fact(fx, LOG_WARN_, "BROKER-REFUSED", "name=" STR_FMT " kind=%s text=\"" STR_FMT "\"",
                   STR_ARG(m->name), message_name(m->kind), STR_ARG(m->text));
-    if (str_is(m->name, "STALE") && l->state == LINK_UP)
+    if (str_is(m->name, "STALE") && l->state == LINK_UP && session == l->session)
         hello(l, now, fx);
     else if (str_is(m->name, "VERSION"))
         fx->fatal = ERR_VERSION;
@@ -205,9 +207,9 @@ void link_on_message(struct link *l, int64_t now, uint64_t session, unsigned kin
 {
     l->heard = now;
     if (kind == MSG_WELCOME)
-        on_welcome(l, now, session, &m->welcome, fx);
+        on_welcome(l, now, &m->welcome, fx);
     else if (kind == MSG_ERROR)
-        on_error(l, now, &m->error, fx);
+        on_error(l, now, session, &m->error, fx);
     else if (l->state == LINK_UP && session == l->session)
         on_study_message(l, now, kind, m, fx);
 }

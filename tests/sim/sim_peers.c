@@ -40,11 +40,13 @@ static void send(struct sim *s, struct sim_node *n, uint64_t session, unsigned k
 
 static void say_hello(struct sim *s, struct sim_node *n, uint8_t role)
 {
+    n->hellos++;
     struct msg_hello h = {.role = role,
                           .version_min = PROTO_MAJOR,
                           .version_max = PROTO_MAJOR,
                           .host = STR("sim"),
-                          .software = STR("{}")};
+                          .software = STR("{}"),
+                          .number = n->hellos};
     for (size_t i = 0; i < sizeof h.peer.b; i++)
         h.peer.b[i] = (uint8_t)rng_u64(&s->rng);
     send(s, n, 0, MSG_HELLO, &h);
@@ -170,13 +172,12 @@ static void optimizer_receive(struct sim *s, struct sim_node *n, uint64_t sessio
                               const union message *m)
 {
     struct sim_optimizer *o = optimizer(s);
-    (void)n;
-    if (kind == MSG_WELCOME) {
+    if (kind == MSG_WELCOME && m->welcome.hello == n->hellos) {
         o->session = m->welcome.session;
         o->n = 0;
         memset(o->study, 0, sizeof o->study);
     }
-    if (kind == MSG_ERROR && str_is(m->error.name, "STALE"))
+    if (kind == MSG_ERROR && str_is(m->error.name, "STALE") && session == o->session)
         say_hello(s, n, ROLE_OPTIMIZER);
     if (session != o->session)
         return;
@@ -299,11 +300,10 @@ static void on_client_turn(struct sim *s, struct sim_event *e)
 static void client_receive(struct sim *s, struct sim_node *n, uint64_t session, unsigned kind,
                            const union message *m)
 {
-    (void)session;
     struct sim_client *c = &s->client;
-    if (kind == MSG_WELCOME)
+    if (kind == MSG_WELCOME && m->welcome.hello == n->hellos)
         c->session = m->welcome.session;
-    if (kind == MSG_ERROR && str_is(m->error.name, "STALE")) {
+    if (kind == MSG_ERROR && str_is(m->error.name, "STALE") && session == c->session) {
         c->session = 0;
         say_hello(s, n, ROLE_CLIENT);
     }

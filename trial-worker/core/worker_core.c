@@ -165,7 +165,7 @@ void worker_on_message(struct worker *w, int64_t now, uint64_t session, unsigned
     if (kind == MSG_WELCOME)
         link_on_welcome(w, now, &m->welcome, fx);
     else if (kind == MSG_ERROR)
-        link_on_error(w, now, &m->error, fx);
+        link_on_error(w, now, session, &m->error, fx);
     else if (w->link.state == LINK_UP && session == w->link.session)
         in_session(w, now, kind, m, fx);
 }

@@ -21,6 +21,7 @@ struct link {
     uint64_t session, timeline;
     int64_t hello_at, hello_again; /* sent; to be sent again */
     uint32_t hellos;               /* without an answer */
+    uint64_t hello_number;         /* of the last one */
     int64_t beat_ns, lease_ns, orphan_ns, flush_ns;
     int64_t next_beat, heard;
     uint64_t beat;                 /* number of the last one */
@@ -70,7 +71,8 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
                      struct worker_out *fx);
 void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *m,
                       struct worker_out *fx);
-void link_on_error(struct worker *w, int64_t now, const struct msg_error *m, struct worker_out *fx);
+void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,
+                   struct worker_out *fx);
 int64_t link_tick(struct worker *w, int64_t now, struct worker_out *fx);
 
 /* grant.c: ASSIGN, specs, resources */

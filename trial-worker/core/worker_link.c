@@ -59,7 +59,8 @@ void link_hello(struct worker *w, int64_t now, struct worker_out *fx)
                           .software = str_of(c->software),
                           .slots = c->slots,
                           .name = str_of(c->name),
-                          .draining = w->drain.mode != DRAIN_NONE};
+                          .draining = w->drain.mode != DRAIN_NONE,
+                          .number = ++w->link.hello_number};
     m.have.v = &have;
     m.have.n = 1;
     m.labels.v = labels;
@@ -142,8 +143,9 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
                      struct worker_out *fx)
 {
     struct link *l = &w->link;
-    bool newer = m->timeline != l->timeline || m->session > l->session;
-    if (l->state == LINK_DOWN || m->session == 0 || !newer)
+    /* The answer to an older HELLO names a session that the newer one has ended: using it would
+     * call for a HELLO again, and so on for ever. */
+    if (l->state != LINK_GREETING || m->session == 0 || m->hello != l->hello_number)
         return;
     l->state = LINK_UP;
     l->session = m->session;
@@ -181,11 +183,12 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
         apply_verdict(w, now, &m->verdicts.v[i], fx);
 }
 
-void link_on_error(struct worker *w, int64_t now, const struct msg_error *m, struct worker_out *fx)
+void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,
+                   struct worker_out *fx)
 {
     worker_out_fact(fx, FACT_REFUSED, NULL, "name=" STR_FMT " kind=%s text=\"" STR_FMT "\"",
                     STR_ARG(m->name), message_name(m->kind), STR_ARG(m->text));
-    if (str_is(m->name, "STALE") && w->link.state == LINK_UP)
+    if (str_is(m->name, "STALE") && w->link.state == LINK_UP && session == w->link.session)
         link_hello(w, now, fx);
 }
 

@@ -45,7 +45,7 @@ static void send_frame(void *socket, zmq_msg_t *peer, uint64_t session, unsigned
     buf_fini(&out);
 }
 
-static void on_hello(void *socket, zmq_msg_t *peer)
+static void on_hello(void *socket, zmq_msg_t *peer, uint64_t number)
 {
     hellos++;
     if (mood == REFUSES_VERSION) {
@@ -53,7 +53,8 @@ static void on_hello(void *socket, zmq_msg_t *peer)
             .name = STR("VERSION"), .text = STR("speaks 7 only"), .kind = MSG_HELLO};
         send_frame(socket, peer, 0, MSG_ERROR, &e);
     } else if (mood != SILENT) {
-        struct msg_welcome w = {.version = 1, .session = 100 + hellos, .beat_ms = 200, .seq = 42};
+        struct msg_welcome w = {
+            .version = 1, .session = 100 + hellos, .beat_ms = 200, .seq = 42, .hello = number};
         send_frame(socket, peer, 100 + hellos, MSG_WELCOME, &w);
     }
 }
@@ -119,7 +120,7 @@ static void *play(void *socket)
                 ERR_OK &&
             message_decode(&m, f.kind, f.body, &a, NULL) == ERR_OK) {
             if (f.kind == MSG_HELLO)
-                on_hello(socket, &peer);
+                on_hello(socket, &peer, m.hello.number);
             else
                 on_request(socket, &peer, &f, &m);
         }

@@ -134,7 +134,8 @@ static void on_hello(struct fake_broker *b, const struct msg_hello *m)
                             .beat_ms = 500,
                             .lease_ms = 30000,
                             .orphan_ms = 600000,
-                            .flush_ms = 20};
+                            .flush_ms = 20,
+                            .hello = m->number};
     w.verdicts.v = b->verdicts;
     w.verdicts.n = b->n_verdicts;
     b->n_verdicts = 0;
