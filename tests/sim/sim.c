@@ -267,7 +267,7 @@ static void come_to_rest(struct sim *s)
     }
 }
 
-static void release(struct sim *s)
+static void drop_events(struct sim *s)
 {
     struct heap_node *n;
     while ((n = heap_top(&s->events)) != NULL) {
@@ -277,10 +277,15 @@ static void release(struct sim *s)
         free(e);
     }
     heap_fini(&s->events);
+}
+
+static void release(struct sim *s)
+{
     for (size_t i = 0; i < SIM_WORKERS; i++)
         if (s->workers[i].core)
             worker_crash(s, &s->workers[i]);
     broker_crash(s);
+    drop_events(s);
     for (int i = 0; i < SIM_STUDIES; i++)
         buf_fini(&s->specs[i]);
     arena_fini(&s->scratch);
