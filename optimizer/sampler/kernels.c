@@ -1,4 +1,4 @@
-/* The inner loops of the densities, four numbers at a time.
+/* The inner loops of the densities, eight numbers at a time.
  *
  * parzen.c calls this for every candidate; nothing here knows what an observation is. The vectors
  * are GCC's and Clang's generic ones: on x86-64 they become SSE2 or, where the processor has it,
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LANES  4
+#define LANES  8
 #define INLINE static inline __attribute__((always_inline))
 
 typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
@@ -73,7 +73,8 @@ INLINE void weigh(const struct ramp *w, vec *rank)
 
 INLINE double total(const vec *s)
 {
-    return ((*s)[0] + (*s)[1]) + ((*s)[2] + (*s)[3]);
+    const vec v = *s;
+    return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
 }
 
 INLINE void density_add(vec *sum, const struct ramp *w, double y, const double *means,
@@ -168,17 +169,14 @@ INLINE double any_cell(const struct kernels *k, const struct ramp *w, double lo,
 
 /* Sum of weighted exp(-q) is at least its weight times exp(-mean of q). An empty bucket gives 0 /
  * 0, whose exp is 0. */
-INLINE double bound(const struct moments *m, size_t n, const struct ramp *w, double y,
-                    double cell_width)
+INLINE double bound(const struct moments *m, size_t n, double y, double cell_width)
 {
-    vec sum = {0}, lane = {0, 1, 2, 3};
+    vec sum = {0}, lane = {0, 1, 2, 3, 4, 5, 6, 7};
     double spread = cell_width * cell_width / 12;
     for (size_t i = 0; i < n; i += LANES) {
         vec v[KERNELS_MOMENTS];
         for (int j = 0; j < KERNELS_MOMENTS; j++)
             memcpy(&v[j], m->column[j] + i, sizeof v[j]);
-        for (int j = 0; j < KERNELS_MOMENTS / 2; j++)
-            v[j] = v[j] * w->a + v[j + KERNELS_MOMENTS / 2] * w->b;
         vec t = y - ((lane + (double)i) * m->pitch + m->centre);
         vec q = (v[1] * (t * t + spread) - 2 * v[2] * t + v[3]) / v[0] * -0.5;
         exp_lanes(&q);
@@ -187,46 +185,46 @@ INLINE double bound(const struct moments *m, size_t n, const struct ramp *w, dou
     return total(&sum);
 }
 
+/* Each sum once more for processors with wider vectors. */
+#define VARIANT(name, attribute)                                                                   \
+    attribute static double density_##name(const struct kernels *k, const struct ramp *w,          \
+                                           double y)                                               \
+    {                                                                                              \
+        return density(k, w, y);                                                                   \
+    }                                                                                              \
+    attribute static double cell_##name(const struct kernels *k, const struct ramp *w, double lo,  \
+                                        double hi, double greatest_inv)                            \
+    {                                                                                              \
+        return any_cell(k, w, lo, hi, greatest_inv);                                               \
+    }                                                                                              \
+    attribute static double bound_##name(const struct moments *m, size_t n, double y, double cell) \
+    {                                                                                              \
+        return bound(m, n, y, cell);                                                               \
+    }
+
+VARIANT(plain, )
 #if defined(__x86_64__)
-/* The same bodies once more for processors with AVX2. */
-#define WIDE __attribute__((target("avx2"))) static
-
-WIDE double density_wide(const struct kernels *k, const struct ramp *w, double y)
-{
-    return density(k, w, y);
-}
-
-WIDE double cell_wide(const struct kernels *k, const struct ramp *w, double lo, double hi,
-                      double greatest_inv)
-{
-    return any_cell(k, w, lo, hi, greatest_inv);
-}
-
-WIDE double bound_wide(const struct moments *m, size_t n, const struct ramp *w, double y,
-                       double width)
-{
-    return bound(m, n, w, y, width);
-}
-#define HAVE_WIDE __builtin_cpu_supports("avx2")
+VARIANT(avx2, __attribute__((target("avx2"))))
+VARIANT(avx512, __attribute__((target("avx512f,avx512dq"))))
+#define CHOOSE(what, ...)                                                                          \
+    (__builtin_cpu_supports("avx512dq") ? what##_avx512(__VA_ARGS__)                               \
+     : __builtin_cpu_supports("avx2")   ? what##_avx2(__VA_ARGS__)                                 \
+                                        : what##_plain(__VA_ARGS__))
 #else
-#define density_wide density
-#define cell_wide    any_cell
-#define bound_wide   bound
-#define HAVE_WIDE    0
+#define CHOOSE(what, ...) what##_plain(__VA_ARGS__)
 #endif
 
 double kernels_density(struct kernels k, struct ramp w, double y)
 {
-    return HAVE_WIDE ? density_wide(&k, &w, y) : density(&k, &w, y);
+    return CHOOSE(density, &k, &w, y);
 }
 
 double kernels_cell(struct kernels k, struct ramp w, double lo, double hi, double greatest_inv)
 {
-    return HAVE_WIDE ? cell_wide(&k, &w, lo, hi, greatest_inv)
-                     : any_cell(&k, &w, lo, hi, greatest_inv);
+    return CHOOSE(cell, &k, &w, lo, hi, greatest_inv);
 }
 
-double kernels_bound(const struct moments *m, size_t n, struct ramp w, double y, double cell_width)
+double kernels_bound(const struct moments *m, size_t n, double y, double cell_width)
 {
-    return HAVE_WIDE ? bound_wide(m, n, &w, y, cell_width) : bound(m, n, &w, y, cell_width);
+    return CHOOSE(bound, m, n, y, cell_width);
 }

@@ -26,18 +26,15 @@ double kernels_density(struct kernels k, struct ramp w, double y);
 /* greatest_inv: none of the kernels is narrower than 1 over it. */
 double kernels_cell(struct kernels k, struct ramp w, double lo, double hi, double greatest_inv);
 
-/* Moments of the kernels in consecutive buckets, in columns: sums over a bucket of inv and of
- * inv^3, inv^3 u, inv^3 u^2 with u = mean - centre of the bucket; then the same four weighted with
- * the age rank. */
-#define KERNELS_MOMENTS 8
+/* Moments of the weighted kernels in consecutive buckets, in columns: sums over a bucket of w inv,
+ * w inv^3, w inv^3 u and w inv^3 u^2, with u = mean - centre of the bucket. */
+#define KERNELS_MOMENTS 4
 struct moments {
     const double *column[KERNELS_MOMENTS];
     double centre, pitch; /* of the first bucket; from bucket to bucket */
 };
-/* A lower bound of kernels_density() around y averaged over a cell of the given width (0 = at y
- * alone) for n buckets, n a multiple of 4: each bucket as one kernel, by Jensen's inequality. The
- * weight of age rank r is taken as a + b r; scale the ramp so that this is no more than the true
- * one. */
-double kernels_bound(const struct moments *m, size_t n, struct ramp w, double y, double cell);
+/* A lower bound of kernels_density() around y, averaged over a cell of the given width (0 = at y
+ * alone), for n buckets, n a multiple of 8: each bucket as one kernel, by Jensen's inequality. */
+double kernels_bound(const struct moments *m, size_t n, double y, double cell);
 
 #endif

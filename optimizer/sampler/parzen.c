@@ -85,21 +85,12 @@ static void set_width(struct parzen *p, const struct parzen_prior *prior, uint32
     p->inv[i] = 1.0 / w;
 }
 
-static void measure_bucket(struct parzen *p, const struct parzen_prior *prior, uint32_t b)
+static void widest_of(struct parzen *p, uint32_t b)
 {
-    double least = INFINITY, sum[KERNELS_MOMENTS] = {0}, centre = parzen_bucket_centre(prior, b);
-    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
-        double inv = p->inv[i], u = p->mean[i] - centre, cube = inv * inv * inv;
-        const double term[] = {inv, cube, cube * u, cube * u * u};
-        least = inv < least ? inv : least;
-        for (int j = 0; j < KERNELS_MOMENTS / 2; j++) {
-            sum[j] += term[j];
-            sum[j + KERNELS_MOMENTS / 2] += term[j] * p->rank[i];
-        }
-    }
+    double least = INFINITY;
+    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++)
+        least = p->inv[i] < least ? p->inv[i] : least;
     p->widest[b] = 1.0 / least; /* 0 for an empty one */
-    for (int j = 0; j < KERNELS_MOMENTS; j++)
-        p->moment[j][b] = sum[j];
 }
 
 /* Widths of observations first..last (clipped to what there is), and of the buckets they are in. */
@@ -114,21 +105,17 @@ static void refresh(struct parzen *p, const struct parzen_prior *prior, uint32_t
         set_width(p, prior, i, least);
     uint32_t b = parzen_bucket(prior, p->mean[first]), end = parzen_bucket(prior, p->mean[last]);
     for (; b <= end; b++)
-        measure_bucket(p, prior, b);
+        widest_of(p, b);
 }
 
-/* After a change at index i of an array that has (or had) n observations at most. shifted: age
- * ranks changed too. */
-static void refresh_near(struct parzen *p, const struct parzen_prior *prior, uint32_t i, uint32_t n,
-                         bool shifted)
+/* After a change at index i of an array that has (or had) n observations at most. */
+static void refresh_near(struct parzen *p, const struct parzen_prior *prior, uint32_t i, uint32_t n)
 {
-    if ((double)n + 2.0 <= LEAST_FRACTION || n <= 2) {
+    p->measured = false;
+    if ((double)n + 2.0 <= LEAST_FRACTION || n <= 2)
         refresh(p, prior, 0, p->n);
-        return;
-    }
-    refresh(p, prior, i > 0 ? i - 1 : 0, i + 1);
-    for (uint32_t b = 0; shifted && b < PARZEN_BUCKETS; b++)
-        measure_bucket(p, prior, b);
+    else
+        refresh(p, prior, i > 0 ? i - 1 : 0, i + 1);
 }
 
 /* The new one's rank; makes room for it among the others. */
@@ -175,7 +162,7 @@ void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double va
     p->inv[i] = 1.0 / prior->width;
     for (uint32_t b = parzen_bucket(prior, value) + 1; b <= PARZEN_BUCKETS; b++)
         p->start[b]++;
-    refresh_near(p, prior, i, p->n, rank + 1 < p->n);
+    refresh_near(p, prior, i, p->n);
 }
 
 void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t trial)
@@ -192,8 +179,8 @@ void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t 
         p->rank[k] -= p->rank[k] > rank;
     for (uint32_t b = bucket + 1; b <= PARZEN_BUCKETS; b++)
         p->start[b]--;
-    measure_bucket(p, prior, bucket);
-    refresh_near(p, prior, i, p->n + 1, rank < p->n);
+    widest_of(p, bucket);
+    refresh_near(p, prior, i, p->n + 1);
 }
 
 struct observation {
@@ -217,7 +204,7 @@ static void count_buckets(struct parzen *p, const struct parzen_prior *prior)
     for (uint32_t b = 0; b < PARZEN_BUCKETS; b++)
         p->start[b + 1] += p->start[b];
     memset(p->widest, 0, sizeof p->widest);
-    memset(p->moment, 0, sizeof p->moment);
+    p->measured = false;
 }
 
 void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
@@ -237,4 +224,43 @@ void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double
     free(v);
     count_buckets(p, prior);
     refresh(p, prior, 0, n);
+}
+
+static void add_moments(struct parzen *p, const struct ramp *w, uint32_t b, double from_block,
+                        double centre)
+{
+    uint32_t block = b / PARZEN_BLOCK;
+    double fine[KERNELS_MOMENTS] = {0}, shift = from_block;
+    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
+        double inv = p->inv[i], u = p->mean[i] - centre, v = ramp_at(*w, p->rank[i]) * inv;
+        double c = v * inv * inv, cu = c * u;
+        fine[0] += v;
+        fine[1] += c;
+        fine[2] += cu;
+        fine[3] += cu * u;
+    }
+    for (int j = 0; j < KERNELS_MOMENTS; j++)
+        p->moment[j][b] = fine[j];
+    /* The same about the centre of the block. */
+    p->coarse[0][block] += fine[0];
+    p->coarse[1][block] += fine[1];
+    p->coarse[2][block] += fine[2] + shift * fine[1];
+    p->coarse[3][block] += fine[3] + shift * (2 * fine[2] + shift * fine[1]);
+    if (p->widest[b] > p->block_widest[block])
+        p->block_widest[block] = p->widest[b];
+}
+
+void parzen_measure(struct parzen *p, const struct parzen_prior *prior)
+{
+    if (p->measured || p->n <= PARZEN_FEW)
+        return;
+    struct ramp w = ramp_of(p->n);
+    double pitch = parzen_bucket_width(prior), first = parzen_from(prior) + pitch / 2;
+    memset(p->coarse, 0, sizeof p->coarse);
+    memset(p->block_widest, 0, sizeof p->block_widest);
+    for (uint32_t b = 0; b < PARZEN_BUCKETS; b++) {
+        double from_block = (b % PARZEN_BLOCK - (PARZEN_BLOCK - 1) / 2.0) * pitch;
+        add_moments(p, &w, b, from_block, first + pitch * b);
+    }
+    p->measured = true;
 }

@@ -17,6 +17,9 @@
 #include "rng.h"
 
 #define PARZEN_BUCKETS 128
+#define PARZEN_BLOCK   8 /* buckets a block */
+#define PARZEN_BLOCKS  (PARZEN_BUCKETS / PARZEN_BLOCK)
+#define PARZEN_FEW     128 /* so many observations are summed without a look at where they are */
 
 /* What both densities of a parameter share. */
 struct parzen_prior {
@@ -32,7 +35,10 @@ struct parzen {
     uint32_t n, cap;
     uint32_t start[PARZEN_BUCKETS + 1]; /* first observation of each bucket of the value range */
     double widest[PARZEN_BUCKETS];      /* greatest width in the bucket */
-    double moment[KERNELS_MOMENTS][PARZEN_BUCKETS]; /* kernels.h */
+    /* Of buckets and of blocks (kernels.h); made by parzen_measure() for the lower bound. */
+    bool measured;
+    double moment[KERNELS_MOMENTS][PARZEN_BUCKETS], coarse[KERNELS_MOMENTS][PARZEN_BLOCKS];
+    double block_widest[PARZEN_BLOCKS];
 };
 
 void parzen_fini(struct parzen *p);
@@ -45,13 +51,25 @@ void parzen_remove(struct parzen *p, const struct parzen_prior *prior,
 void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
                 const uint32_t *trials, uint32_t n);
 
-double parzen_density(const struct parzen *p, const struct parzen_prior *prior, double y);
-double parzen_cell(const struct parzen *p, const struct parzen_prior *prior, double lo, double hi);
-/* Lower bounds of the same, within a few percent where many observations are, at a cost that does
- * not grow with them. */
-double parzen_density_bound(const struct parzen *p, const struct parzen_prior *prior, double y);
-double parzen_cell_bound(const struct parzen *p, const struct parzen_prior *prior, double lo,
-                         double hi);
+/* What a sum is about: one point, or the cell of a rounded value. */
+struct parzen_spot {
+    double lo, hi; /* equal for a point */
+    bool cell;
+    double prior; /* the prior's term of the sum */
+};
+struct parzen_spot parzen_point(const struct parzen_prior *prior, double y);
+struct parzen_spot parzen_cell(const struct parzen_prior *prior, double lo, double hi);
+
+/* The density at a point, the mass of a cell. */
+double parzen_sum(const struct parzen *p, const struct parzen_prior *prior,
+                  const struct parzen_spot *s);
+/* Prepares sums and bounds of more than PARZEN_FEW observations. To be called after changes; cheap
+ * without any. */
+void parzen_measure(struct parzen *p, const struct parzen_prior *prior);
+/* A lower bound of the sum, within a few percent where many observations are, at a cost that does
+ * not grow with their number. */
+double parzen_bound(const struct parzen *p, const struct parzen_prior *prior,
+                    const struct parzen_spot *s);
 /* Sum of the weights of the observations that are exactly `value`. */
 double parzen_weight_of(const struct parzen *p, double value);
 /* A component by weight (n = the prior), from u in [0, 1). */

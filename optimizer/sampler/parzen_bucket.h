@@ -19,11 +19,6 @@ static inline double parzen_bucket_width(const struct parzen_prior *prior)
     return (to - parzen_from(prior)) / PARZEN_BUCKETS;
 }
 
-static inline double parzen_bucket_centre(const struct parzen_prior *prior, uint32_t b)
-{
-    return parzen_from(prior) + parzen_bucket_width(prior) * (b + 0.5);
-}
-
 static inline uint32_t parzen_bucket(const struct parzen_prior *prior, double v)
 {
     double b = (v - parzen_from(prior)) / parzen_bucket_width(prior);

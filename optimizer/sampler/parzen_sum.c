@@ -7,21 +7,16 @@
 #include "parzen.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "err.h"
 #include "parzen_bucket.h"
 #include "rmath.h"
 
 #define SQRT_2PI   2.506628274631000502
 #define LN_2_POW53 36.7368005696771
-#define FEW        64 /* so many observations are summed without a look at where they are */
-#define NEAR       12 /* buckets that a lower bound takes; they span some nine least widths */
-#define SLACK      (1.0 - 1e-9) /* for rounding in a lower bound */
-
-/* The interval a sum is about: one point, or the cell of a rounded value. */
-struct spot {
-    double lo, hi;
-    bool cell;
-};
+#define SLACK      (1.0 - 1e-9)       /* for rounding in a lower bound */
+#define FINE       (3 * PARZEN_BLOCK) /* buckets that a lower bound takes singly */
 
 static struct kernels range(const struct parzen *p, uint32_t from, uint32_t to)
 {
@@ -37,41 +32,51 @@ static double mass(double lo, double hi)
 
 /* Cells wider than the quadrature is made for: two values of Phi for each group of equal kernels.
  */
-static double wide_cells(struct kernels k, struct ramp w, struct spot s)
+static double wide_cells(struct kernels k, struct ramp w, const struct parzen_spot *s, double reach)
 {
     double sum = 0;
     for (size_t i = 0; i < k.n;) {
         double weight = 0, mean = k.mean[i], inv = k.inv[i];
         for (; i < k.n && k.mean[i] == mean && k.inv[i] == inv; i++)
             weight += ramp_at(w, k.rank[i]);
-        sum += weight * mass((s.lo - mean) * inv, (s.hi - mean) * inv);
+        double lo = (s->lo - mean) * inv, hi = (s->hi - mean) * inv;
+        if (lo <= reach && hi >= -reach)
+            sum += weight * mass(lo, hi);
     }
     return sum * SQRT_2PI;
 }
 
-static double sum_range(struct kernels k, struct ramp w, struct spot s, double greatest_inv)
+static double sum_range(struct kernels k, struct ramp w, const struct parzen_spot *s,
+                        double greatest_inv, double reach)
 {
     if (k.n == 0)
         return 0;
-    if (!s.cell)
-        return kernels_density(k, w, s.lo);
-    if ((s.hi - s.lo) * greatest_inv <= KERNELS_CELL_MAX)
-        return kernels_cell(k, w, s.lo, s.hi, greatest_inv);
-    return wide_cells(k, w, s);
+    if (!s->cell)
+        return kernels_density(k, w, s->lo);
+    if ((s->hi - s->lo) * greatest_inv <= KERNELS_CELL_MAX)
+        return kernels_cell(k, w, s->lo, s->hi, greatest_inv);
+    return wide_cells(k, w, s, reach);
 }
 
-static double prior_term(const struct parzen_prior *prior, struct spot s)
+struct parzen_spot parzen_point(const struct parzen_prior *prior, double y)
 {
-    double inv = 1.0 / prior->width, z = (s.lo - prior->mean) * inv;
-    if (!s.cell)
-        return prior->weight * inv * r_exp(-0.5 * z * z);
-    return prior->weight * SQRT_2PI * mass(z, (s.hi - prior->mean) * inv);
+    double inv = 1.0 / prior->width, z = (y - prior->mean) * inv;
+    return (struct parzen_spot){y, y, false, prior->weight * inv * r_exp(-0.5 * z * z)};
+}
+
+struct parzen_spot parzen_cell(const struct parzen_prior *prior, double lo, double hi)
+{
+    double inv = 1.0 / prior->width;
+    double m = mass((lo - prior->mean) * inv, (hi - prior->mean) * inv);
+    return (struct parzen_spot){lo, hi, true, prior->weight * SQRT_2PI * m};
 }
 
 /* The distance in widths from which on kernels cannot count; see above. */
-static double reach_of(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+static double reach_of(const struct parzen *p, const struct parzen_prior *prior,
+                       const struct parzen_spot *s)
 {
-    double far = s.hi - prior->mean > prior->mean - s.lo ? s.hi - prior->mean : prior->mean - s.lo;
+    double far =
+        s->hi - prior->mean > prior->mean - s->lo ? s->hi - prior->mean : prior->mean - s->lo;
     double z = far / prior->width;
     double margin = LN_2_POW53 + r_log(100.0 * (double)(p->n + 1) / prior->weight);
     return sqrt(z * z + 2.0 * (margin > LN_2_POW53 ? margin : LN_2_POW53));
@@ -83,82 +88,95 @@ static double greatest_inv(const struct parzen *p, const struct parzen_prior *pr
     return (parts < 100.0 ? parts : 100.0) / prior->width;
 }
 
-/* Whether a bucket is near enough to count. The end buckets hold what lies beyond the range, so
- * they end nowhere. */
-static bool counts(const struct parzen *p, uint32_t b, double from, double pitch, struct spot s,
-                   double reach)
+/* Whether kernels of buckets first..last may count: they are within reach, or lie without end
+ * beyond the range. */
+static bool counts(const struct parzen_spot *s, double lo, double hi, double far, bool lowest,
+                   bool highest)
 {
-    double lo = from + pitch * b, hi = lo + pitch, far = reach * p->widest[b];
-    if (s.lo > hi)
-        return s.lo - hi <= far || b + 1 == PARZEN_BUCKETS;
-    return s.hi >= lo || lo - s.hi <= far || b == 0;
+    if (s->lo > hi)
+        return s->lo - hi <= far || highest;
+    return s->hi >= lo || lo - s->hi <= far || lowest;
 }
 
-static double sum_buckets(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+/* The observations in buckets that count, in runs. */
+struct run {
+    const struct parzen *p;
+    const struct parzen_spot *s;
+    struct ramp w;
+    double inv, reach, sum;
+    uint32_t from, to;
+};
+
+static void flush(struct run *r)
 {
-    double reach = reach_of(p, prior, s), sum = 0, inv = greatest_inv(p, prior);
-    double first = parzen_from(prior), pitch = parzen_bucket_width(prior);
-    struct ramp w = ramp_of(p->n);
-    uint32_t from = 0, to = 0; /* a run of buckets that count */
-    for (uint32_t b = 0; b < PARZEN_BUCKETS; b++) {
-        if (p->start[b] == p->start[b + 1] || !counts(p, b, first, pitch, s, reach))
+    r->sum += sum_range(range(r->p, r->from, r->to), r->w, r->s, r->inv, r->reach);
+}
+
+static void add_block(struct run *r, uint32_t block, double lo, double pitch)
+{
+    for (uint32_t b = block * PARZEN_BLOCK; b < (block + 1) * PARZEN_BLOCK; b++, lo += pitch) {
+        if (r->p->start[b] == r->p->start[b + 1] ||
+            !counts(r->s, lo, lo + pitch, r->reach * r->p->widest[b], b == 0,
+                    b + 1 == PARZEN_BUCKETS))
             continue;
-        if (p->start[b] != to) {
-            sum += sum_range(range(p, from, to), w, s, inv);
-            from = p->start[b];
+        if (r->p->start[b] != r->to) {
+            flush(r);
+            r->from = r->p->start[b];
         }
-        to = p->start[b + 1];
+        r->to = r->p->start[b + 1];
     }
-    return sum + sum_range(range(p, from, to), w, s, inv);
 }
 
-static double sum_all(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
+static double sum_buckets(const struct parzen *p, const struct parzen_prior *prior,
+                          const struct parzen_spot *s)
 {
-    double prior_part = prior_term(prior, s);
-    if (p->n <= FEW)
-        return prior_part + sum_range(range(p, 0, p->n), ramp_of(p->n), s, greatest_inv(p, prior));
-    return prior_part + sum_buckets(p, prior, s);
-}
-
-static double lower_bound(const struct parzen *p, const struct parzen_prior *prior, struct spot s)
-{
-    double mid = (s.lo + s.hi) / 2, width = s.hi - s.lo, pitch = parzen_bucket_width(prior);
-    uint32_t b = parzen_bucket(prior, mid);
-    b = b < NEAR / 2 ? 0 : b - NEAR / 2;
-    b = b < PARZEN_BUCKETS - NEAR ? b : PARZEN_BUCKETS - NEAR;
-    struct moments m = {.centre = parzen_bucket_centre(prior, b), .pitch = pitch};
-    for (int j = 0; j < KERNELS_MOMENTS; j++)
-        m.column[j] = p->moment[j] + b;
-    struct ramp w = ramp_of(p->n);
-    double newest =
-        w.a + w.b * p->n; /* the bound has no min(.., 1): the whole ramp is scaled below it */
-    if (newest > 1) {
-        w.a /= newest;
-        w.b /= newest;
+    double reach = reach_of(p, prior, s), from = parzen_from(prior),
+           pitch = parzen_bucket_width(prior);
+    struct run r = {
+        .p = p, .s = s, .w = ramp_of(p->n), .inv = greatest_inv(p, prior), .reach = reach};
+    for (uint32_t k = 0; k < PARZEN_BLOCKS; k++) {
+        double lo = from + pitch * (k * PARZEN_BLOCK);
+        if (p->start[k * PARZEN_BLOCK] != p->start[(k + 1) * PARZEN_BLOCK] &&
+            counts(s, lo, lo + pitch * PARZEN_BLOCK, reach * p->block_widest[k], k == 0,
+                   k + 1 == PARZEN_BLOCKS))
+            add_block(&r, k, lo, pitch);
     }
-    double near = kernels_bound(&m, NEAR, w, mid, width);
-    return (prior_term(prior, s) + (s.cell ? near * width : near)) * SLACK;
+    flush(&r);
+    return r.sum;
 }
 
-double parzen_density(const struct parzen *p, const struct parzen_prior *prior, double y)
+double parzen_sum(const struct parzen *p, const struct parzen_prior *prior,
+                  const struct parzen_spot *s)
 {
-    return sum_all(p, prior, (struct spot){y, y, false});
+    if (p->n <= PARZEN_FEW)
+        return s->prior + sum_range(range(p, 0, p->n), ramp_of(p->n), s, greatest_inv(p, prior),
+                                    s->cell ? reach_of(p, prior, s) : 0);
+    REQUIRE(p->measured);
+    return s->prior + sum_buckets(p, prior, s);
 }
 
-double parzen_cell(const struct parzen *p, const struct parzen_prior *prior, double lo, double hi)
+/* Three blocks around the spot bucket by bucket, the others whole. */
+double parzen_bound(const struct parzen *p, const struct parzen_prior *prior,
+                    const struct parzen_spot *s)
 {
-    return sum_all(p, prior, (struct spot){lo, hi, true});
-}
-
-double parzen_density_bound(const struct parzen *p, const struct parzen_prior *prior, double y)
-{
-    return lower_bound(p, prior, (struct spot){y, y, false});
-}
-
-double parzen_cell_bound(const struct parzen *p, const struct parzen_prior *prior, double lo,
-                         double hi)
-{
-    return lower_bound(p, prior, (struct spot){lo, hi, true});
+    REQUIRE(p->measured);
+    double mid = (s->lo + s->hi) / 2, width = s->hi - s->lo, pitch = parzen_bucket_width(prior);
+    double from = parzen_from(prior), rest[KERNELS_MOMENTS][PARZEN_BLOCKS];
+    uint32_t k = parzen_bucket(prior, mid) / PARZEN_BLOCK;
+    k = k == 0 ? 0 : k - 1;
+    k = k < PARZEN_BLOCKS - 3 ? k : PARZEN_BLOCKS - 3;
+    memcpy(rest, p->coarse, sizeof rest);
+    struct moments fine = {.centre = from + pitch * (k * PARZEN_BLOCK + 0.5), .pitch = pitch};
+    struct moments coarse = {.centre = from + pitch * (PARZEN_BLOCK / 2.0),
+                             .pitch = pitch * PARZEN_BLOCK};
+    for (int j = 0; j < KERNELS_MOMENTS; j++) {
+        rest[j][k] = rest[j][k + 1] = rest[j][k + 2] = 0;
+        fine.column[j] = p->moment[j] + k * PARZEN_BLOCK;
+        coarse.column[j] = rest[j];
+    }
+    double sum =
+        kernels_bound(&fine, FINE, mid, width) + kernels_bound(&coarse, PARZEN_BLOCKS, mid, width);
+    return (s->prior + (s->cell ? sum * width : sum)) * SLACK;
 }
 
 /* First index whose mean is not below the value. */

@@ -221,4 +221,8 @@ void tpe_model_sync(struct tpe_model *m, const struct history *h)
             put_in(m, h, trial, t->wanted);
     }
     m->n_changed = 0;
+    for (uint32_t i = 0; i < m->space->n; i++)
+        if (m->densities[i].dim.kind != TPE_CATEGORY)
+            for (int side = TPE_GOOD; side <= TPE_BAD; side++)
+                parzen_measure(&m->densities[i].side[side], &m->densities[i].dim.prior);
 }

@@ -10,35 +10,24 @@
 #include <math.h>
 
 struct candidate {
-    double y;      /* in the scale; of a cell the value it rounds to */
-    double lo, hi; /* of the cell */
-    double good;   /* l */
-    double bound;  /* of l / g, from above; after scoring the ratio itself */
+    double y; /* in the scale; of a cell the value it rounds to */
+    struct parzen_spot spot;
+    double good;  /* l */
+    double bound; /* of l / g, from above; after scoring the ratio itself */
     bool scored, repeated;
 };
 
-static void ratio_bound(const struct tpe_density *d, struct candidate *c)
-{
-    const struct parzen *good = &d->side[TPE_GOOD], *bad = &d->side[TPE_BAD];
-    const struct parzen_prior *prior = &d->dim.prior;
-    double near;
-    if (d->dim.kind == TPE_CELL) {
-        c->good = parzen_cell(good, prior, c->lo, c->hi);
-        near = parzen_cell_bound(bad, prior, c->lo, c->hi);
-    } else {
-        c->good = parzen_density(good, prior, c->y);
-        near = parzen_density_bound(bad, prior, c->y);
-    }
-    c->bound = c->good / near;
-}
-
 static double ratio(const struct tpe_density *d, const struct candidate *c)
 {
+    return c->good / parzen_sum(&d->side[TPE_BAD], &d->dim.prior, &c->spot);
+}
+
+static void score(const struct tpe_density *d, struct candidate *c)
+{
     const struct parzen *bad = &d->side[TPE_BAD];
-    const struct parzen_prior *prior = &d->dim.prior;
-    double g = d->dim.kind == TPE_CELL ? parzen_cell(bad, prior, c->lo, c->hi)
-                                       : parzen_density(bad, prior, c->y);
-    return c->good / g;
+    c->good = parzen_sum(&d->side[TPE_GOOD], &d->dim.prior, &c->spot);
+    c->scored = bad->n <= PARZEN_FEW;
+    c->bound = c->scored ? ratio(d, c) : c->good / parzen_bound(bad, &d->dim.prior, &c->spot);
 }
 
 /* The unscored candidate with the greatest bound, or n. */
@@ -54,6 +43,9 @@ static uint32_t most_promising(const struct candidate *v, uint32_t n)
 static uint32_t best_candidate(const struct tpe_density *d, struct candidate *v, uint32_t n)
 {
     double best = -1;
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].scored && v[i].bound > best)
+            best = v[i].bound;
     for (;;) {
         uint32_t i = most_promising(v, n);
         if (i == n || v[i].bound < best)
@@ -82,13 +74,17 @@ static void prepare(const struct tpe_density *d, struct candidate *v, uint32_t i
     struct candidate *c = &v[i];
     *c = (struct candidate){.y = y};
     if (d->dim.kind == TPE_CELL) {
+        double lo, hi;
         c->y = tpe_dim_value(&d->dim, y);
         c->repeated = seen_before(v, i);
         if (c->repeated)
             return;
-        tpe_dim_cell(&d->dim, c->y, &c->lo, &c->hi);
+        tpe_dim_cell(&d->dim, c->y, &lo, &hi);
+        c->spot = parzen_cell(&d->dim.prior, lo, hi);
+    } else {
+        c->spot = parzen_point(&d->dim.prior, y);
     }
-    ratio_bound(d, c);
+    score(d, c);
 }
 
 uint32_t tpe_choose(const struct tpe_density *d, const double *y, uint32_t n)
