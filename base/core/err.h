@@ -23,7 +23,8 @@
     X(REFUSED, 4, "it was refused")                                                                \
     X(STALE, 4, "the attempt or session is no longer current")                                     \
     X(CORRUPT, 5, "stored data are damaged")                                                       \
-    X(INTERRUPTED, 130, "interrupted")
+    X(INTERRUPTED, 130, "interrupted")                                                             \
+    X(UNSUPPORTED, 2, "the kind of message is not known")
 
 enum err {
 #define ERR_ENUM(name, code, text) ERR_##name,

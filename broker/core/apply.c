@@ -249,6 +249,8 @@ static const char *on_finished(struct context *c, const struct record *r)
     if (fault)
         return fault;
     c->t->final_attempt = r->attempt;
+    im->crashes += r->number == FINISHED_CRASHED;
+    im->lost += r->number == FINISHED_LOST;
     im->finished_ms = r->wall_ms;
     im->has_value = r->has_value;
     im->value = r->value;

@@ -4,6 +4,9 @@
 
 #include "farm_state.h"
 
+/* FINISHED.number: what the last attempt ended by, as CLOSED.code says of the others. */
+enum finished_by { FINISHED_RESULT, FINISHED_CRASHED, FINISHED_LOST };
+
 /* What STUDY_CREATED and SPEC_ADDED need beside the record. */
 struct apply_spec {
     struct str bytes;

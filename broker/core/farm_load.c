@@ -106,8 +106,10 @@ err_t farm_load_record(struct farm *f, const struct record *r, struct str spec,
     struct study *s = study_get(f, r->study);
     if (has_it(f, r)) {
         f->seq = r->seq;
-        if (r->study_seq > s->study_seq)
+        if (r->study_seq > s->study_seq) { /* in the trial's row, and not yet in the study's */
             s->study_seq = r->study_seq;
+            study_mark(s, r->seq, 0);
+        }
         return ERR_OK;
     }
     uint64_t study_seq = s ? s->study_seq : 0;

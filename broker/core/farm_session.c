@@ -174,7 +174,7 @@ static void send_welcome(const struct act *a, const struct session *s, const str
         .lease_ms = (uint32_t)(c->lease_ns / NS_PER_MS),
         .orphan_ms = (uint32_t)(c->orphan_ns / NS_PER_MS),
         .flush_ms = (uint32_t)(c->flush_ns / NS_PER_MS), .seq = a->f->seq,
-        .feed = str_of(a->f->feed)};
+        .feed = str_of(a->f->feed), .hello = h->number};
     m.verdicts.v = verdicts;
     m.verdicts.n = n;
     effects_send(a->fx, s->peer, s->number, MSG_WELCOME, &m);
@@ -205,7 +205,7 @@ static void drop_former(const struct act *a, const struct farm_input *in)
     const struct msg_hello *h = &in->msg->hello;
     struct session *s = idmap_get(&f->peers, in->peer);
     if (s && s->worker && (h->role != ROLE_WORKER || !id128_eq(s->id, h->peer)))
-        end_session(a, s, WORKER_LOST, STR("replaced"));
+        end_session(a, s, WORKER_GONE, STR("replaced"));
     else if (s && !s->worker)
         session_drop(a, s);
     else if (s)
@@ -303,7 +303,7 @@ static void expire_sessions(const struct act *a)
         if (s->seen + f->c.lease_ns > a->now)
             heap_update(&f->leases, x, s->seen + f->c.lease_ns);
         else
-            end_session(a, s, WORKER_LOST, STR("silent"));
+            end_session(a, s, WORKER_GONE, STR("silent"));
     }
 }
 

@@ -56,7 +56,7 @@ struct worker_image {
     uint64_t memory, pid;
     int64_t joined_ms, seen_ms;
 };
-#define WORKER_STATE_LIST(X) X(READY, 0, "ready") X(DRAINING, 1, "draining") X(LEFT, 2, "left") X(LOST, 3, "lost")
+#define WORKER_STATE_LIST(X) X(READY, 0, "ready") X(DRAINING, 1, "draining") X(LEFT, 2, "left") X(GONE, 3, "gone")
 #define X_WORKER_STATE(n, v, t) WORKER_##n = v,
 enum worker_state { WORKER_STATE_LIST(X_WORKER_STATE) };
 

@@ -136,7 +136,8 @@ void study_touch(struct study *s)
 
 void study_mark(struct study *s, uint64_t seq, int64_t now)
 {
-    s->seq = seq;
+    if (seq > s->seq) /* at a start, records that only a trial's row lacked come after newer ones */
+        s->seq = seq;
     if (list_linked(&s->dirty))
         return;
     s->dirty_seq = seq;

@@ -126,7 +126,7 @@ void trial_hold(struct trial *t, struct worker *w, int64_t now)
     o->missed = 0;
     o->taken = (struct resources){.cpu = e->cpu, .gpu = e->gpu, .memory = e->memory};
     list_push(&w->held, &o->held);
-    worker_take(w, &o->taken);
+    worker_take(t->study->farm, w, &o->taken);
 }
 
 void trial_unhold(struct trial *t)

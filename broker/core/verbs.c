@@ -89,12 +89,13 @@ void verb_close(const struct act *a, struct trial *t, const struct closing *c)
     verb_record(a, t->study, &r, NULL);
 }
 
-void verb_finish(const struct act *a, struct trial *t, enum trial_state state,
-                 const struct msg_final *final, struct str note)
+static void finish(const struct act *a, struct trial *t, enum trial_state state,
+                   const struct msg_final *final, struct str note, enum finished_by by)
 {
     const struct trial_image *im = &t->open->im;
     struct record r = of_trial(t, REC_FINISHED);
     r.code = (uint8_t)state;
+    r.number = by;
     r.note = note;
     r.has_value = im->has_value;
     r.value = im->value;
@@ -119,6 +120,13 @@ void verb_finish(const struct act *a, struct trial *t, enum trial_state state,
     verb_record(a, t->study, &r, NULL);
 }
 
+void verb_finish(const struct act *a, struct trial *t, enum trial_state state,
+                 const struct msg_final *final, struct str note)
+{
+    bool crashed = final && state == TRIAL_FAILED && final->status == FINAL_ERROR;
+    finish(a, t, state, final, note, crashed ? FINISHED_CRASHED : FINISHED_RESULT);
+}
+
 /* A stop that has been obeyed, or whose worker is gone. */
 static void finish_stopped(const struct act *a, struct trial *t, const char *note)
 {
@@ -135,7 +143,7 @@ void verb_lost(const struct act *a, struct trial *t, const char *note)
     } else if (t->state == TRIAL_RUNNING && im->lost + 1 >= a->f->c.lost_limit) {
         char text[80];
         int n = snprintf(text, sizeof text, "poison: lost %u times while running", im->lost + 1);
-        verb_finish(a, t, TRIAL_FAILED, NULL, str_make(text, (size_t)n));
+        finish(a, t, TRIAL_FAILED, NULL, str_make(text, (size_t)n), FINISHED_LOST);
     } else {
         struct closing c = {.why = CLOSE_EXPIRED, .note = str_of(note)};
         verb_close(a, t, &c);

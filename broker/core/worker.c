@@ -138,18 +138,25 @@ void worker_gained(struct farm *f, struct worker *w)
     list_push_front(&f->free, &w->free);
 }
 
+void worker_mark(struct farm *f, struct worker *w)
+{
+    if (!list_linked(&w->dirty))
+        list_push(&f->dirty_workers, &w->dirty);
+}
+
 void worker_regain(struct farm *f, struct worker *w)
 {
     list_remove(&w->free);
     worker_gained(f, w);
 }
 
-void worker_take(struct worker *w, const struct resources *r)
+void worker_take(struct farm *f, struct worker *w, const struct resources *r)
 {
     w->used.cpu += r->cpu;
     w->used.gpu += r->gpu;
     w->used.memory += r->memory;
     w->n_held++;
+    worker_mark(f, w);
     if (!worker_free_slots(w))
         list_remove(&w->free);
 }
@@ -157,6 +164,7 @@ void worker_take(struct worker *w, const struct resources *r)
 void worker_give_back(struct farm *f, struct worker *w, const struct resources *r)
 {
     w->n_held--;
+    worker_mark(f, w);
     w->used.gpu -= r->gpu;
     w->used.memory -= r->memory;
     /* Sums of fractions may not come back to zero by themselves. */
@@ -190,12 +198,6 @@ bool worker_fits(const struct worker *w, const struct envelope *e, uint32_t prom
             return false;
     }
     return true;
-}
-
-void worker_mark(struct farm *f, struct worker *w)
-{
-    if (!list_linked(&w->dirty))
-        list_push(&f->dirty_workers, &w->dirty);
 }
 
 static struct str keep(struct effects *fx, const char *z)

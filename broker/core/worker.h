@@ -18,7 +18,7 @@ void worker_free(struct worker *w);
 uint32_t worker_number(struct farm *f, struct id128 id);
 struct id128 worker_id(const struct farm *f, uint32_t number); /* zero for 0 */
 
-void worker_take(struct worker *w, const struct resources *r);
+void worker_take(struct farm *f, struct worker *w, const struct resources *r);
 void worker_give_back(struct farm *f, struct worker *w, const struct resources *r);
 /* It may take more trials than before. */
 void worker_gained(struct farm *f, struct worker *w);

@@ -1,0 +1,572 @@
+/* The owner: the only file that knows core, journal and sockets.
+ *
+ * Inputs go to the core and gather in one group while another is at the journal. When that is durable its messages leave,
+ * its answers go to the core, and the gathered group follows. So whatever came during one commit is the next one, and
+ * nothing is said before it is on the disk. One loop thread runs all of this; the journal has its own. */
+#include "broker.h"
+
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "alloc.h"
+#include "clock.h"
+#include "codec.h"
+#include "endpoint.h"
+#include "envelope.h"
+#include "fdwatch.h"
+#include "journal.h"
+#include "keyfile.h"
+#include "log.h"
+#include "place.h"
+#include "router.h"
+#include "zauth.h"
+
+#define GROUP_RECORDS 4096u
+#define GROUP_BYTES   (4u << 20)
+#define HOUSEKEEPING  NS_PER_S
+#define SWEEP         (60 * NS_PER_S)
+#define FLUSH_AT_END  NS_PER_S
+#define SPARE_GROUPS  4u
+
+struct broker {
+    struct broker_options o;
+    struct loop loop;
+    bool loop_open, async_open;
+    uv_async_t durable; /* from the journal's thread */
+    void *zmq;
+    struct zauth *zauth;
+    struct zcurve curve;
+    struct fdwatch *parent;
+    struct journal *journal;
+    struct router *router;
+    struct farm *farm;
+    struct group *gather;
+    struct group *spare[SPARE_GROUPS];
+    size_t n_spare;
+    unsigned in_flight;
+    bool armed; /* a turn of ours is coming */
+    bool ending, flushed;
+    int64_t kept_at, swept_at, watchdog_at;
+};
+
+/* ---- groups ---- */
+
+static struct group *new_group(struct broker *b)
+{
+    return b->n_spare ? b->spare[--b->n_spare] : group_new();
+}
+
+static void recycle(struct broker *b, struct group *g)
+{
+    if (b->n_spare == SPARE_GROUPS || g->fx.bytes.cap > 2 * GROUP_BYTES) {
+        group_free(g);
+        return;
+    }
+    effects_clear(&g->fx);
+    arena_clear(&g->arena);
+    g->n_answers = 0;
+    g->submitted = false;
+    b->spare[b->n_spare++] = g;
+}
+
+static void log_record(const struct group *g, const struct fx_record *r)
+{
+    struct str text = effects_str(&g->fx, r->text);
+    switch (r->kind) {
+    case REC_STUDY_CREATED:
+    case REC_STUDY_CLOSED:
+    case REC_STUDY_ENDED:
+    case REC_STUDY_OPENED:
+        LOG_I("STUDY", "study=%llu event=%s text=\"" STR_FMT "\"", (unsigned long long)r->study,
+              record_kind_name(r->kind), STR_ARG(text));
+        break;
+    case REC_WORKER_JOINED:
+    case REC_WORKER_LEFT:
+        LOG_I("WORKER", "event=%s text=\"" STR_FMT "\"", record_kind_name(r->kind), STR_ARG(text));
+        break;
+    default:
+        break;
+    }
+}
+
+/* The group is durable: it speaks. */
+static void release(struct broker *b, struct group *g, int64_t now)
+{
+    for (size_t i = 0; i < g->fx.n_messages; i++) {
+        const struct fx_message *m = &g->fx.messages[i];
+        if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
+            farm_on_peer_gone(b->farm, now, m->peer, &b->gather->fx);
+    }
+    for (size_t i = 0; i < g->fx.n_feed; i++) {
+        const struct fx_feed *m = &g->fx.feed[i];
+        router_publish(b->router, m->study, m->kind, effects_str(&g->fx, m->body));
+    }
+    for (size_t i = 0; i < g->fx.n_records; i++)
+        log_record(g, &g->fx.records[i]);
+    for (size_t i = 0; i < g->n_answers; i++)
+        farm_on_answer(b->farm, now, &g->answers[i], &b->gather->fx);
+    recycle(b, g);
+}
+
+static void take_done(struct broker *b, int64_t now)
+{
+    for (struct group *g; (g = journal_done(b->journal));) {
+        b->in_flight -= g->submitted;
+        release(b, g, now);
+    }
+}
+
+static void submit(struct broker *b)
+{
+    struct group *g = b->gather;
+    b->gather = new_group(b);
+    g->submitted = true;
+    b->in_flight++;
+    journal_submit(b->journal, g);
+}
+
+static bool is_large(const struct effects *fx)
+{
+    return fx->n_records >= GROUP_RECORDS || fx->bytes.n >= GROUP_BYTES;
+}
+
+static void recount(const struct broker *b)
+{
+    struct errmsg em;
+    if (b->o.check && farm_check(b->farm, &em) != ERR_OK) {
+        LOG_E("CHECK-FAILED", "text=\"%s\"", em.text);
+        abort();
+    }
+}
+
+/* Hands the gathered group over if the journal is free (or the group is large). Returns when the core wants to be called
+ * again. */
+static int64_t hand_over(struct broker *b, int64_t now)
+{
+    int64_t wake = CLOCK_NEVER;
+    for (int turns = 0; turns < 4; turns++) {
+        if (b->in_flight && !is_large(&b->gather->fx))
+            return CLOCK_NEVER;
+        wake = farm_tick(b->farm, now, &b->gather->fx);
+        recount(b);
+        const struct effects *fx = &b->gather->fx;
+        if (effects_empty(fx))
+            return wake;
+        if (b->in_flight || effects_writes(fx) || fx->n_asks) {
+            submit(b);
+            return CLOCK_NEVER;
+        }
+        struct group *g = b->gather;
+        b->gather = new_group(b);
+        release(b, g, now);
+    }
+    return now;
+}
+
+static void keep_house(struct broker *b, int64_t now)
+{
+    farm_on_full(b->farm, now, journal_full(b->journal), &b->gather->fx);
+    if (now - b->kept_at < HOUSEKEEPING)
+        return;
+    b->kept_at = now;
+    farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
+    if (b->watchdog_at && now >= b->watchdog_at) {
+        loop_notify("WATCHDOG=1", -1);
+        b->watchdog_at = now + loop_watchdog_interval();
+    }
+}
+
+static bool peer_known(void *self, uint64_t peer)
+{
+    const struct broker *b = self;
+    return farm_peer_known(b->farm, peer);
+}
+
+static void sweep(struct broker *b, int64_t now)
+{
+    if (now - b->swept_at < SWEEP)
+        return;
+    b->swept_at = now;
+    router_sweep(b->router, peer_known, b);
+}
+
+/* The rows are brought up to date with the last group, then the loop ends. */
+static void end_in_order(struct broker *b, int64_t now)
+{
+    if (!b->flushed && !b->in_flight) {
+        b->flushed = true;
+        farm_flush_rows(b->farm, now, true, &b->gather->fx);
+        submit(b);
+    } else if (b->flushed && !b->in_flight) {
+        loop_stop(&b->loop);
+    }
+}
+
+static void on_turn(struct loop *l, int64_t now)
+{
+    struct broker *b = CONTAINER_OF(l, struct broker, loop);
+    b->armed = false;
+    keep_house(b, now);
+    take_done(b, now);
+    sweep(b, now);
+    int64_t wake = hand_over(b, now);
+    if (b->ending)
+        end_in_order(b, now);
+    int64_t house = now + (b->watchdog_at ? NS_PER_S : SWEEP);
+    loop_wake_at(l, wake < house ? wake : house);
+}
+
+/* Makes the loop come to on_turn() soon. */
+static void arm(struct broker *b)
+{
+    if (b->armed)
+        return;
+    b->armed = true;
+    loop_wake_at(&b->loop, clock_now());
+}
+
+/* ---- events ---- */
+
+static void on_wake(struct loop *l, int64_t now)
+{
+    (void)l;
+    (void)now; /* on_turn follows */
+}
+
+static void on_message(void *self, const struct farm_input *in)
+{
+    struct broker *b = self;
+    farm_on_message(b->farm, clock_now(), in, &b->gather->fx);
+    arm(b);
+}
+
+static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
+                   const char *text)
+{
+    struct broker *b = self;
+    LOG_D("BAD-FRAME", "kind=%u error=%s text=\"%s\"", kind, err_name(e), text);
+    farm_on_bad_frame(b->farm, peer, session, kind, e, text, &b->gather->fx);
+    arm(b);
+}
+
+static uint8_t on_role(void *self, uint64_t session)
+{
+    const struct broker *b = self;
+    return farm_session_role(b->farm, session);
+}
+
+static void on_feed_wanted(void *self, bool wanted)
+{
+    struct broker *b = self;
+    farm_set_feed(b->farm, wanted);
+    arm(b);
+}
+
+static void on_durable(uv_async_t *async)
+{
+    struct broker *b = async->data;
+    arm(b);
+}
+
+/* On the journal's thread. */
+static void wake_loop(void *self)
+{
+    struct broker *b = self;
+    uv_async_send(&b->durable);
+}
+
+static void stop(struct broker *b)
+{
+    if (b->ending) {
+        loop_stop(&b->loop);
+        return;
+    }
+    LOG_I("STOPPING", "epoch=%llu", (unsigned long long)journal_ids(b->journal).epoch);
+    loop_notify("STOPPING=1", -1);
+    b->ending = true;
+    arm(b);
+}
+
+static void on_stop(struct loop *l, int stops)
+{
+    (void)stops;
+    stop(CONTAINER_OF(l, struct broker, loop));
+}
+
+static void on_parent_gone(void *self)
+{
+    stop(self);
+}
+
+static void on_hup(struct loop *l)
+{
+    struct errmsg em;
+    (void)l;
+    if (log_reopen(&em) != ERR_OK)
+        LOG_E("LOG-REOPEN", "text=\"%s\"", em.text);
+}
+
+/* ---- start ---- */
+
+struct loading {
+    struct broker *b;
+    struct arena arena;
+    struct buf spec;
+};
+
+static err_t read_spec(struct loading *l, struct digest digest, struct envelope *env,
+                       struct errmsg *em)
+{
+    buf_clear(&l->spec);
+    err_t e = journal_blob(l->b->journal, digest, &l->spec, em);
+    if (e == ERR_OK)
+        e = envelope_read(buf_str(&l->spec), &l->arena, env, em);
+    return e == ERR_OK ? ERR_OK : errmsg_wrap(em, ERR_CORRUPT, "%s", l->b->o.db);
+}
+
+static err_t load_study(void *self, const struct study_image *i, struct errmsg *em)
+{
+    struct loading *l = self;
+    struct envelope env;
+    arena_clear(&l->arena);
+    err_t e = read_spec(l, i->spec, &env, em);
+    return e == ERR_OK ? farm_load_study(l->b->farm, i, buf_str(&l->spec), &env, em) : e;
+}
+
+static err_t load_trial(void *self, const struct trial_image *i, struct errmsg *em)
+{
+    struct loading *l = self;
+    return farm_load_trial(l->b->farm, i, em);
+}
+
+static err_t load_request(void *self, const struct msg_reply *answer, struct errmsg *em)
+{
+    struct loading *l = self;
+    (void)em;
+    farm_load_request(l->b->farm, answer);
+    return ERR_OK;
+}
+
+static err_t load_record(void *self, uint64_t seq, struct str body, struct errmsg *em)
+{
+    struct loading *l = self;
+    struct record r;
+    struct envelope env;
+    arena_clear(&l->arena);
+    err_t e = record_decode(&r, body, &l->arena, em);
+    if (e != ERR_OK || r.seq != seq)
+        return errmsg_set(em, ERR_CORRUPT, "%s: the journal's record %llu cannot be read", l->b->o.db,
+                          (unsigned long long)seq);
+    bool spec = r.kind == REC_STUDY_CREATED || r.kind == REC_SPEC_ADDED;
+    if (spec && (e = read_spec(l, r.digest, &env, em)) != ERR_OK)
+        return e;
+    return farm_load_record(l->b->farm, &r, spec ? buf_str(&l->spec) : (struct str){0},
+                            spec ? &env : NULL, em);
+}
+
+static err_t load(struct broker *b, struct errmsg *em)
+{
+    struct loading l = {.b = b};
+    struct journal_reader r = {&l, load_study, load_trial, load_request, load_record};
+    int64_t now = clock_now();
+    arena_init(&l.arena, 0);
+    farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
+    err_t e = journal_load(b->journal, &r, em);
+    if (e == ERR_OK)
+        e = farm_load_check(b->farm, em);
+    arena_fini(&l.arena);
+    buf_fini(&l.spec);
+    if (e == ERR_OK)
+        farm_load_done(b->farm, clock_now(), journal_ids(b->journal).last_seq, &b->gather->fx);
+    return e;
+}
+
+static void make_farm(struct broker *b)
+{
+    struct farm_config c;
+    struct journal_ids ids = journal_ids(b->journal);
+    farm_config_defaults(&c);
+    c.farm = ids.farm;
+    c.timeline = ids.timeline;
+    c.epoch = ids.epoch;
+    c.lease_ns = b->o.lease_ttl;
+    c.beat_ns = b->o.beat;
+    c.orphan_ns = b->o.orphan_grace;
+    c.flush_ns = b->o.flush;
+    c.restart_grace_ns = b->o.restart_grace;
+    c.row_ns = b->o.rows;
+    c.max_sessions = (uint32_t)b->o.max_sessions;
+    c.max_workers = (uint32_t)b->o.max_workers;
+    c.lost_limit = (uint32_t)b->o.lost_limit;
+    c.feed = router_feed(b->router);
+    c.version = TUNEFARM_VERSION;
+    b->farm = farm_new(&c);
+}
+
+static bool wants_keys(const struct broker_options *o)
+{
+    for (size_t i = 0; i < o->listen.n; i++) {
+        if (str_starts(str_of(o->listen.v[i]), "tcp:"))
+            return true;
+    }
+    return o->feed && str_starts(str_of(o->feed), "tcp:");
+}
+
+static err_t open_keys(struct broker *b, struct errmsg *em)
+{
+    char path[KEYFILE_PATH_SIZE];
+    bool created = false;
+    if (!wants_keys(&b->o))
+        return ERR_OK;
+    err_t e = ERR_OK;
+    if (b->o.key)
+        e = str_copyz(path, sizeof path, str_of(b->o.key))
+                ? ERR_OK
+                : errmsg_set(em, ERR_LIMIT, "--key: the name is too long");
+    else
+        e = keyfile_default_path(path, em);
+    if (e == ERR_OK)
+        e = keyfile_load_or_create(path, &b->curve, &created, em);
+    if (e != ERR_OK)
+        return e;
+    if (created)
+        LOG_I("KEY-MADE", "file=%s", path);
+    b->curve.server = true;
+    const char *keys[] = {b->curve.public_key};
+    return zauth_start(&b->zauth, b->zmq, keys, 1, em);
+}
+
+/* Every tcp address must refuse a key that is not the farm's. */
+static err_t test_door(struct broker *b, struct errmsg *em)
+{
+    err_t e = ERR_OK;
+    for (size_t i = 0; i < b->o.listen.n && e == ERR_OK; i++) {
+        const char *at = router_endpoint(b->router, i);
+        if (str_starts(str_of(at), "tcp:"))
+            e = zauth_self_test(b->zmq, at, b->curve.public_key, em);
+    }
+    const char *feed = router_feed(b->router);
+    if (e == ERR_OK && str_starts(str_of(feed), "tcp:"))
+        e = zauth_self_test(b->zmq, feed, b->curve.public_key, em);
+    return e;
+}
+
+static err_t open_sockets(struct broker *b, struct errmsg *em)
+{
+    struct endpoint first, feed = {0};
+    err_t e = endpoint_parse(&first, str_of(b->o.listen.v[0]), em);
+    if (e == ERR_OK && !b->o.feed)
+        e = endpoint_feed(&first, &feed, em);
+    for (size_t i = 0; i < b->o.listen.n && e == ERR_OK; i++)
+        e = place_check(b->o.listen.v[i], em);
+    if (e != ERR_OK)
+        return e;
+    bool none = b->o.feed && str_is(str_of(b->o.feed), "none");
+    struct router_config c = {.listen = b->o.listen.v, .n_listen = b->o.listen.n,
+                              .feed = none ? NULL : b->o.feed ? b->o.feed : feed.text,
+                              .curve = b->zauth ? &b->curve : NULL};
+    struct router_events ev = {b, on_message, on_bad, on_role, on_feed_wanted};
+    if (c.feed)
+        e = place_check(c.feed, em);
+    if (e == ERR_OK)
+        e = router_open(&b->router, &b->loop, b->zmq, &c, &ev, em);
+    return e == ERR_OK ? test_door(b, em) : e;
+}
+
+static err_t open_loop(struct broker *b, struct errmsg *em)
+{
+    err_t e = loop_init(&b->loop, em);
+    if (e != ERR_OK)
+        return e;
+    b->loop_open = true;
+    b->loop.on_wake = on_wake;
+    b->loop.on_turn = on_turn;
+    b->loop.on_stop = on_stop;
+    b->loop.on_hup = on_hup;
+    if (uv_async_init(&b->loop.uv, &b->durable, on_durable) != 0)
+        return errmsg_set(em, ERR_FAILED, "the loop cannot be opened");
+    b->async_open = true;
+    b->durable.data = b;
+    b->zmq = zmq_ctx_new();
+    if (!b->zmq)
+        return errmsg_set(em, ERR_FAILED, "ZeroMQ cannot be opened");
+    zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, 1023);
+    return ERR_OK;
+}
+
+err_t broker_open(struct broker **out, const struct broker_options *o, struct errmsg *em)
+{
+    static const char *const listen_default[] = {"tcp://127.0.0.1:7077"};
+    struct broker *b = alloc_zero(sizeof *b);
+    b->o = *o;
+    if (!o->listen.n)
+        b->o.listen = (struct opt_list){(const char **)listen_default, 1};
+    b->gather = group_new();
+    struct journal_config jc = {.file = o->db, .ballast = o->ballast, .sql_ns = o->sql_time,
+                                .wake = wake_loop, .self = b};
+    err_t e = journal_open(&b->journal, &jc, em);
+    if (e == ERR_OK)
+        e = open_loop(b, em);
+    if (e == ERR_OK)
+        e = open_keys(b, em);
+    if (e == ERR_OK)
+        e = open_sockets(b, em);
+    if (e == ERR_OK) {
+        make_farm(b);
+        e = load(b, em);
+    }
+    if (e == ERR_OK && o->parent_fd != BROKER_NO_FD)
+        e = fdwatch_open(&b->parent, &b->loop, (int)o->parent_fd, on_parent_gone, b, em);
+    if (e != ERR_OK) {
+        broker_close(b);
+        return e;
+    }
+    *out = b;
+    return ERR_OK;
+}
+
+err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct errmsg *em)
+{
+    err_t e = journal_start(b->journal, em);
+    if (e != ERR_OK)
+        return e;
+    struct farm_counts n = farm_counts(b->farm);
+    LOG_I("READY", "db=%s epoch=%llu listen=%s feed=%s studies=%llu trials=%llu open=%llu", b->o.db,
+          (unsigned long long)journal_ids(b->journal).epoch, router_endpoint(b->router, 0),
+          router_feed(b->router), (unsigned long long)n.studies, (unsigned long long)n.trials,
+          (unsigned long long)n.open_trials);
+    if (loop_watchdog_interval() > 0)
+        b->watchdog_at = clock_now() + loop_watchdog_interval();
+    loop_notify("READY=1", b->o.ready_fd == BROKER_NO_FD ? -1 : (int)b->o.ready_fd);
+    ready(self);
+    arm(b);
+    e = loop_run(&b->loop);
+    router_flush(b->router, FLUSH_AT_END);
+    struct journal_stats s = journal_stats(b->journal);
+    LOG_I("ENDED", "groups=%llu records=%llu commit_mean_us=%llu commit_max_us=%llu",
+          (unsigned long long)s.groups, (unsigned long long)s.records,
+          (unsigned long long)(s.groups ? s.commit_ns / s.groups / 1000 : 0),
+          (unsigned long long)(s.commit_max_ns / 1000));
+    return e;
+}
+
+void broker_close(struct broker *b)
+{
+    if (!b)
+        return;
+    fdwatch_close(b->parent);
+    router_close(b->router);
+    zauth_stop(b->zauth);
+    journal_close(b->journal);
+    if (b->async_open)
+        uv_close((uv_handle_t *)&b->durable, NULL);
+    if (b->loop_open)
+        loop_fini(&b->loop);
+    if (b->zmq)
+        zmq_ctx_term(b->zmq);
+    farm_free(b->farm);
+    group_free(b->gather);
+    for (size_t i = 0; i < b->n_spare; i++)
+        group_free(b->spare[i]);
+    free(b);
+}

@@ -1,0 +1,62 @@
+/* The SQLite connection of a journal and its prepared statements; for the files of this folder. One thread at a time. */
+#ifndef FARM_STORE_SQLITE_DB_H
+#define FARM_STORE_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "journal.h"
+
+enum db_statement {
+    DB_BEGIN,
+    DB_COMMIT,
+    DB_ROLLBACK,
+    DB_RECORD,
+    DB_TRIAL,
+    DB_STUDY,
+    DB_WORKER,
+    DB_BLOB_HAVE,
+    DB_BLOB_PUT,
+    DB_BLOB_GET,
+    DB_REQUEST,
+    DB_META_SET,
+    DB_META_GET,
+    DB_BY_SEQ,
+    DB_BY_STUDY,
+    DB_STATEMENTS
+};
+
+struct db {
+    sqlite3 *sql;
+    sqlite3_stmt *st[DB_STATEMENTS];
+    char *file;
+    int lock;
+    int log_pages; /* in the write-ahead log, after the last commit */
+};
+
+err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct errmsg *em) MUST_CHECK;
+void db_close(struct db *d);
+/* The statement, prepared at first use; aborts if it cannot be. Reset it when done. */
+sqlite3_stmt *db_use(struct db *d, enum db_statement s);
+int db_run(struct db *d, enum db_statement s); /* without parameters */
+
+/* One transaction of everything the group writes. SQLITE_OK, SQLITE_FULL (nothing was written, try again later), or any
+ * other code: unknown outcome. */
+int db_write(struct db *d, const struct group *g);
+/* A PASSIVE checkpoint of the write-ahead log. */
+void db_checkpoint(struct db *d, bool truncate);
+uint64_t db_log_bytes(const struct db *d);
+
+err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq, struct errmsg *em) MUST_CHECK;
+err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg *em) MUST_CHECK;
+/* Answers a question about records or blobs into g. */
+void db_answer(struct db *d, const struct fx_ask *ask, struct group *g, uint64_t seq);
+
+#define DB_FLAG_FRONT    1
+#define DB_FLAG_ENQUEUED 2
+#define DB_FLAG_ADOPTED  4
+#define DB_FLAG_DRAW     8
+#define DB_FLAG_VALUE    16
+#define DB_FLAG_STEP     32
+#define DB_FLAG_RESUME   64
+
+#endif
