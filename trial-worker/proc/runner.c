@@ -182,7 +182,8 @@ static err_t start_child(struct runner *r, struct program *p, const struct worke
 {
     struct child_setup s = {.launch = r->c.launch,
                             .cwd = p->cwd,
-                            .memory = run->spec->objective.memory,
+                            /* CUDA reserves far more address space than it uses. */
+                            .memory = run->spec->objective.gpu ? 0 : run->spec->objective.memory,
                             .files = r->c.open_files,
                             .split_output = p->scrape != NULL};
     struct child_handler h = {.self = r,
