@@ -176,7 +176,7 @@ static err_t split_weight(const struct argument *a, struct item *item, struct st
                           struct errmsg *em)
 {
     struct str weight = trim(behind);
-    if (!item->quoted) {
+    if (!item->quoted && item->text.n > 0) {
         const char *colon = memrchr(item->text.p, ':', item->text.n);
         size_t at = colon ? (size_t)(colon - item->text.p) : 0;
         weight = colon ? str_make(item->text.p + at, item->text.n - at) : STR("");
@@ -263,7 +263,7 @@ static bool write_parameter(struct jsonw *w, const struct function *f, const str
 static err_t add_parameter(struct jsonw *w, const struct argument *a, struct errmsg *em)
 {
     const struct function *f = find_function(a->function);
-    struct item items[MAX_ITEMS];
+    struct item items[MAX_ITEMS] = {{.quoted = false}};
     uint32_t n = 0;
     err_t e = take_items(a, f, items, &n, em);
     double x;

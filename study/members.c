@@ -191,7 +191,7 @@ err_t take_text(const struct at *at, struct json_object *v, size_t min, size_t m
 err_t take_duration(const struct at *at, struct json_object *v, int64_t *ns)
 {
     char brief[BRIEF_SIZE];
-    double s;
+    double s = 0;
     if (value_is_number(v)) {
         err_t e = take_f64(at, v, 0, MAX_SECONDS, &s);
         if (e == ERR_OK)

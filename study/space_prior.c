@@ -417,7 +417,7 @@ err_t prior_parse(struct arena *arena, struct json_object *v, const struct at *a
         return refuse_shorthand(v, at);
     const struct kind *kind = NULL;
     err_t e = find_kind(v, at, &kind);
-    if (e != ERR_OK)
+    if (e != ERR_OK || !kind)
         return e;
     struct json_object *value = NULL;
     (void)json_object_object_get_ex(v, kind->name, &value);

@@ -114,16 +114,19 @@ static err_t read_key(struct loader *l, const yaml_event_t *ev, const struct nod
     return n->key.p ? ERR_OK : fault_at(l, ev->start_mark, ERR_LIMIT, err_text(ERR_NOMEM));
 }
 
-static err_t new_node(struct loader *l, const yaml_event_t *ev, struct node **out)
+/* NULL: refused, the sentence is set. */
+static struct node *new_node(struct loader *l, const yaml_event_t *ev)
 {
-    *out = NULL;
+    struct node *n = NULL;
     if (l->n_nodes++ < MAX_NODES)
-        *out = arena_alloc(&l->map->arena, sizeof **out);
-    if (!*out)
-        return fault_at(l, ev->start_mark, ERR_LIMIT, "the file has too many values");
-    (*out)->line = (uint32_t)ev->start_mark.line + 1;
-    (*out)->column = (uint32_t)ev->start_mark.column + 1;
-    return ERR_OK;
+        n = arena_alloc(&l->map->arena, sizeof *n);
+    if (!n) {
+        (void)fault_at(l, ev->start_mark, ERR_LIMIT, "the file has too many values");
+        return NULL;
+    }
+    n->line = (uint32_t)ev->start_mark.line + 1;
+    n->column = (uint32_t)ev->start_mark.column + 1;
+    return n;
 }
 
 static err_t append(struct loader *l, const yaml_event_t *ev, struct node *parent, struct node *n)
@@ -141,31 +144,35 @@ static err_t append(struct loader *l, const yaml_event_t *ev, struct node *paren
 
 static err_t read_node(struct loader *l, const yaml_event_t *ev, unsigned depth, struct node *n);
 
+/* ev: the child's first event, in a map its key. Moves *ev to the event whose value is read. */
+static err_t read_child(struct loader *l, yaml_event_t *ev, unsigned depth, struct node *n)
+{
+    struct node *child = new_node(l, ev);
+    if (!child)
+        return ERR_LIMIT;
+    if (n->kind == NODE_MAP) {
+        err_t e = read_key(l, ev, n, child);
+        if (e != ERR_OK)
+            return e;
+        yaml_event_delete(ev);
+        e = next_event(l, ev);
+        if (e != ERR_OK)
+            return e;
+    }
+    err_t e = append(l, ev, n, child);
+    return e == ERR_OK ? read_node(l, ev, depth, child) : e;
+}
+
 /* The children of n until the event that ends it. */
 static err_t read_children(struct loader *l, unsigned depth, struct node *n)
 {
     yaml_event_type_t end = n->kind == NODE_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     for (;;) {
         yaml_event_t ev;
-        struct node *child = NULL;
         err_t e = next_event(l, &ev);
-        if (e != ERR_OK)
-            return e;
-        bool done = ev.type == end;
-        if (!done)
-            e = new_node(l, &ev, &child);
-        if (child && e == ERR_OK && n->kind == NODE_MAP) {
-            e = read_key(l, &ev, n, child);
-            yaml_event_delete(&ev);
-            if (e == ERR_OK)
-                e = next_event(l, &ev);
-            if (e != ERR_OK)
-                return e;
-        }
-        if (child && e == ERR_OK)
-            e = append(l, &ev, n, child);
-        if (child && e == ERR_OK)
-            e = read_node(l, &ev, depth, child);
+        bool done = e == ERR_OK && ev.type == end;
+        if (e == ERR_OK && !done)
+            e = read_child(l, &ev, depth, n);
         yaml_event_delete(&ev);
         if (done || e != ERR_OK)
             return e;
@@ -262,16 +269,14 @@ static err_t load(struct loader *l)
 {
     yaml_event_t ev;
     bool empty;
-    struct node *root = NULL;
     err_t e = start(l, &ev, &empty);
     if (e != ERR_OK)
         return e;
+    struct node *root = empty ? NULL : new_node(l, &ev);
     if (empty)
         e = errmsg_set(l->em, ERR_INVALID, "%s: the file is empty", l->map->name);
-    if (e == ERR_OK)
-        e = new_node(l, &ev, &root);
-    if (e == ERR_OK)
-        e = read_node(l, &ev, 0, root);
+    else
+        e = root ? read_node(l, &ev, 0, root) : ERR_LIMIT;
     yaml_event_delete(&ev);
     l->map->root = root;
     return e == ERR_OK ? finish(l) : e;
