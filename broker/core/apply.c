@@ -10,7 +10,7 @@
 #include "alloc.h"
 #include "study.h"
 #include "trial.h"
-#include "worker.h"
+#include "remote.h"
 
 struct context {
     struct farm *f;
@@ -158,7 +158,7 @@ static const char *on_granted(struct context *c, const struct record *r)
     c->t->attempt = r->attempt;
     c->t->adopted = adopt;
     im->worker = r->who;
-    c->t->worker = worker_number(c->f, r->who);
+    c->t->worker = remote_number(c->f, r->who);
     im->why = 0;
     im->front = false;
     if (!adopt) {
@@ -167,7 +167,7 @@ static const char *on_granted(struct context *c, const struct record *r)
         im->step = 0;
         trial_text(&im->metrics, (struct str){0});
     }
-    struct worker *w = worker_find(c->f, r->who);
+    struct worker *w = remote_find(c->f, r->who);
     if (w)
         trial_hold(c->t, w, c->now);
     return NULL;

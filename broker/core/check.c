@@ -3,7 +3,7 @@
 #include "farm_state.h"
 #include "study.h"
 #include "trial.h"
-#include "worker.h"
+#include "remote.h"
 
 #define ULL(x) (unsigned long long)(x)
 #define HOLD(cond, ...)                                                                            \
@@ -82,7 +82,7 @@ static err_t check_worker(const struct worker *w, struct errmsg *em)
     HOLD(used.gpu == w->used.gpu && used.memory == w->used.memory && d < 1e-6 && d > -1e-6,
          "worker: resources taken");
     HOLD(w->granted <= w->credit, "worker: granted beyond its credit");
-    HOLD(list_linked(&w->free) == (worker_free_slots(w) > 0), "worker: in the list of free ones?");
+    HOLD(list_linked(&w->free) == (remote_free_slots(w) > 0), "worker: in the list of free ones?");
     HOLD(w->session && w->session->worker == w, "worker: its session");
     return ERR_OK;
 }

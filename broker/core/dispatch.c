@@ -12,7 +12,7 @@
 #include "study.h"
 #include "trial.h"
 #include "want.h"
-#include "worker.h"
+#include "remote.h"
 
 #define LOOK 8u /* fitting workers compared for one trial */
 
@@ -83,10 +83,10 @@ static struct worker *find_worker(struct farm *f, const struct study *s)
         if (w->gain_gen <= s->blocked_gen || seen == LOOK)
             break;
         uint32_t promised = *promised_of(f, w);
-        if (!worker_fits(w, &s->env, promised))
+        if (!remote_fits(w, &s->env, promised))
             continue;
         seen++;
-        uint32_t slots = worker_free_slots(w) - promised;
+        uint32_t slots = remote_free_slots(w) - promised;
         if (slots > most) {
             most = slots;
             best = w;

@@ -19,7 +19,7 @@
 #include "study.h"
 #include "trial.h"
 #include "want.h"
-#include "worker.h"
+#include "remote.h"
 
 #define RECENT_ENTRIES 32768u
 #define RECENT_BYTES   (8u << 20)
@@ -62,7 +62,7 @@ void farm_free(struct farm *f)
     session_free_all(f);
     size_t pos = 0;
     for (struct worker *w; (w = idmap_next(&f->workers, &pos));)
-        worker_free(w);
+        remote_free(w);
     pos = 0;
     for (struct pending *p; (p = idmap_next(&f->pending, &pos));)
         free(p);
@@ -110,25 +110,25 @@ static const struct route {
 } routes[] = {
     [MSG_BEAT] = {W | O | C, session_on_beat},
     [MSG_BYE] = {W | O | C, session_on_bye},
-    [MSG_CREDIT] = {W, worker_on_credit},
-    [MSG_START] = {W, worker_on_start},
-    [MSG_REPORT] = {W, worker_on_report},
-    [MSG_CHECKPOINT] = {W, worker_on_checkpoint},
-    [MSG_FINAL] = {W, worker_on_final},
-    [MSG_RELEASE] = {W, worker_on_release},
-    [MSG_DRAIN] = {W, worker_on_drain},
+    [MSG_CREDIT] = {W, on_worker_credit},
+    [MSG_START] = {W, on_worker_start},
+    [MSG_REPORT] = {W, on_worker_report},
+    [MSG_CHECKPOINT] = {W, on_worker_checkpoint},
+    [MSG_FINAL] = {W, on_worker_final},
+    [MSG_RELEASE] = {W, on_worker_release},
+    [MSG_DRAIN] = {W, on_worker_drain},
     [MSG_GET_BLOB] = {W | O | C, put_on_get},
     [MSG_GET_LOG] = {C, relay_on_get_log},
     [MSG_LOG_TEXT] = {W, relay_on_log_text},
-    [MSG_PULL] = {O, optimizer_on_pull},
-    [MSG_PROPOSE] = {O, optimizer_on_propose},
-    [MSG_CLOSE_STUDY] = {O, optimizer_on_close_study},
-    [MSG_PRUNE] = {O, optimizer_on_prune},
+    [MSG_PULL] = {O, on_optimizer_pull},
+    [MSG_PROPOSE] = {O, on_optimizer_propose},
+    [MSG_CLOSE_STUDY] = {O, on_optimizer_close_study},
+    [MSG_PRUNE] = {O, on_optimizer_prune},
     [MSG_PUT_BLOB] = {C, put_on_put},
-    [MSG_ENQUEUE] = {C, client_on_enqueue},
-    [MSG_CANCEL] = {C, client_on_cancel},
-    [MSG_SQL] = {C, client_on_sql},
-    [MSG_TAIL] = {C, client_on_tail},
+    [MSG_ENQUEUE] = {C, on_client_enqueue},
+    [MSG_CANCEL] = {C, on_client_cancel},
+    [MSG_SQL] = {C, on_client_sql},
+    [MSG_TAIL] = {C, on_client_tail},
 };
 
 static unsigned roles_of(unsigned kind)
@@ -168,7 +168,7 @@ void farm_on_message(struct farm *f, int64_t now, const struct farm_input *in, s
         return;
     }
     if (in->kind == MSG_SUBMIT)
-        client_on_submit(&a, s, in);
+        on_client_submit(&a, s, in);
     else
         routes[in->kind].fn(&a, s, in->msg);
 }
@@ -203,7 +203,7 @@ void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, st
         put_on_have(&a, p, answer);
         break;
     case PENDING_SQL:
-        client_on_sql_answer(&a, p, answer);
+        on_client_sql_answer(&a, p, answer);
         if (!answer->complete)
             return;
         break;

@@ -13,7 +13,7 @@
 #include "study.h"
 #include "trial.h"
 #include "verbs.h"
-#include "worker.h"
+#include "remote.h"
 
 #define ULL(x) (unsigned long long)(x)
 
@@ -68,7 +68,7 @@ err_t farm_load_trial(struct farm *f, const struct trial_image *i, struct errmsg
     t->final_attempt = i->final_attempt;
     t->state = i->state;
     t->adopted = i->adopted;
-    t->worker = worker_number(f, i->worker);
+    t->worker = remote_number(f, i->worker);
     if (i->has_draw && i->draw >= s->next_draw)
         s->next_draw = i->draw + 1;
     if (i->state == TRIAL_COMPLETE && i->has_value)

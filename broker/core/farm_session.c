@@ -18,7 +18,7 @@
 #include "stream.h"
 #include "trial.h"
 #include "verdict.h"
-#include "worker.h"
+#include "remote.h"
 
 struct session *session_get(const struct farm *f, uint64_t number)
 {
@@ -105,9 +105,9 @@ static void worker_leaves(const struct act *a, struct session *s, enum worker_st
             verb_lost(a, t, "the worker is silent");
     }
     worker_record(a, w, REC_WORKER_LEFT, (struct str){0}, note);
-    worker_image(w, state, farm_wall(a->f, s->seen), a->fx);
+    remote_image(w, state, farm_wall(a->f, s->seen), a->fx);
     s->worker = NULL;
-    worker_remove(a->f, w);
+    remote_remove(a->f, w);
 }
 
 static void end_session(const struct act *a, struct session *s, enum worker_state state,
@@ -144,15 +144,15 @@ static void worker_json(struct buf *out, const struct session *s, const struct m
 /* The worker of a new session: the one of that process if it is there, else a new one. NULL: refused. */
 static struct worker *meet_worker(const struct act *a, struct session *s, const struct msg_hello *h)
 {
-    struct worker *w = worker_find(a->f, h->peer);
+    struct worker *w = remote_find(a->f, h->peer);
     if (w) {
         struct session *old = w->session;
-        worker_renew(a->f, w, s, h);
+        remote_renew(a->f, w, s, h);
         old->worker = NULL;
         session_drop(a, old);
         return w;
     }
-    w = worker_add(a->f, s, h);
+    w = remote_add(a->f, s, h);
     if (!w)
         return NULL;
     w->joined_ms = farm_wall(a->f, a->now);
@@ -263,15 +263,15 @@ void session_on_beat(const struct act *a, struct session *s, const union message
         struct worker *w = s->worker;
         if (w->draining != b->draining) {
             w->draining = b->draining;
-            worker_mark(a->f, w);
-            worker_regain(a->f, w);
+            remote_mark(a->f, w);
+            remote_regain(a->f, w);
         }
         verdicts = alloc_array(b->held.n + 1, sizeof *verdicts);
         ack.verdicts.n = verdict_on_beat(a, w, b->held.v, b->held.n, verdicts);
         ack.verdicts.v = verdicts;
         if (a->now - w->row_at > 30 * NS_PER_S) {
             w->row_at = a->now;
-            worker_mark(a->f, w);
+            remote_mark(a->f, w);
         }
     }
     effects_send(a->fx, s->peer, s->number, MSG_BEAT_ACK, &ack);

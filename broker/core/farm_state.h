@@ -29,7 +29,7 @@ struct trial {
     struct trial_open *open; /* NULL: final, and its row is written */
     uint64_t number, seq;    /* seq: of the last record applied */
     uint32_t attempt, final_attempt;
-    uint32_t worker; /* of the last attempt, as worker_number() gives it */
+    uint32_t worker; /* of the last attempt, as remote_number() gives it */
     uint8_t state;
     bool adopted; /* the last attempt adopted the one before */
 };
@@ -212,7 +212,7 @@ struct farm {
     uint32_t n_sql;
     int64_t beacon_at, grace_until;
     struct farm_counts counts;
-    struct id128 *worker_ids; /* of every worker that ever had a trial, by worker_number() - 1 */
+    struct id128 *worker_ids; /* of every worker that ever had a trial, by remote_number() - 1 */
     uint32_t n_worker_ids, cap_worker_ids;
     struct idmap worker_numbers; /* key of an id -> index + 1 */
     bool again;               /* a stream came to its head: tick again */

@@ -67,7 +67,7 @@ static struct msg_reply answer_of(const struct act *a, struct id128 request, err
     return m;
 }
 
-void client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e,
+void on_client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e,
                   const char *text, uint64_t number)
 {
     struct msg_reply m = answer_of(a, request, e, text, number);
@@ -93,7 +93,7 @@ static bool answered(const struct act *a, const struct session *s, struct id128 
                               .text = str_of(k->text), .number = k->number, .seq = k->seq};
         effects_send(a->fx, s->peer, s->number, MSG_REPLY, &m);
     } else if (a->f->full) {
-        client_reply(a, s, request, ERR_FULL, "the broker's disk is full; nothing was changed", 0);
+        on_client_reply(a, s, request, ERR_FULL, "the broker's disk is full; nothing was changed", 0);
     }
     return k || a->f->full;
 }
@@ -146,7 +146,7 @@ static void refuse_other_search(const struct act *a, const struct session *s,
              "study %s is there with another space, objective or sampler (its spec is %s); use another name, "
              "or --edit to go on with the changed one",
              study->name, digest);
-    client_reply(a, s, request, ERR_REFUSED, text, study->number);
+    on_client_reply(a, s, request, ERR_REFUSED, text, study->number);
 }
 
 static void go_on(const struct act *a, struct session *s, struct study *study,
@@ -174,7 +174,7 @@ static void go_on(const struct act *a, struct session *s, struct study *study,
     reply_kept(a, s, q->request, text, study->number);
 }
 
-void client_on_submit(const struct act *a, struct session *s, const struct farm_input *in)
+void on_client_submit(const struct act *a, struct session *s, const struct farm_input *in)
 {
     const struct msg_submit *q = &in->msg->submit;
     if (answered(a, s, q->request))
@@ -187,7 +187,7 @@ void client_on_submit(const struct act *a, struct session *s, const struct farm_
     else if (!digest_eq(hash_bytes(q->spec), q->digest))
         fault = "SUBMIT: the spec has another digest";
     if (fault) {
-        client_reply(a, s, q->request, ERR_INVALID, fault, 0);
+        on_client_reply(a, s, q->request, ERR_INVALID, fault, 0);
         return;
     }
     struct study *study = study_named(a->f, q->name);
@@ -206,12 +206,12 @@ static struct study *named_study(const struct act *a, const struct session *s, s
     if (!study) {
         char text[256];
         snprintf(text, sizeof text, "there is no study " STR_FMT, STR_ARG(name));
-        client_reply(a, s, request, ERR_NOT_FOUND, text, 0);
+        on_client_reply(a, s, request, ERR_NOT_FOUND, text, 0);
     }
     return study;
 }
 
-void client_on_enqueue(const struct act *a, struct session *s, const union message *m)
+void on_client_enqueue(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_enqueue *q = &m->enqueue;
     if (answered(a, s, q->request))
@@ -226,7 +226,7 @@ void client_on_enqueue(const struct act *a, struct session *s, const union messa
     if (e == ERR_OK && study->state == STUDY_ENDED)
         e = errmsg_set(&em, ERR_REFUSED, "study %s has ended; open it again first", study->name);
     if (e != ERR_OK) {
-        client_reply(a, s, q->request, e, em.text, 0);
+        on_client_reply(a, s, q->request, e, em.text, 0);
         return;
     }
     uint64_t number = study->n_trials;
@@ -242,7 +242,7 @@ static void cancel_trial(const struct act *a, struct session *s, struct study *s
         char text[256];
         snprintf(text, sizeof text, "study %s has no trial %llu", study->name,
                  (unsigned long long)q->trial);
-        client_reply(a, s, q->request, ERR_NOT_FOUND, text, 0);
+        on_client_reply(a, s, q->request, ERR_NOT_FOUND, text, 0);
         return;
     }
     if (trial_state_final(t->state)) {
@@ -253,7 +253,7 @@ static void cancel_trial(const struct act *a, struct session *s, struct study *s
     reply_kept(a, s, q->request, "", q->trial);
 }
 
-void client_on_cancel(const struct act *a, struct session *s, const union message *m)
+void on_client_cancel(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_cancel *q = &m->cancel;
     const struct kept_answer *k = kept_find(a->f, q->request);
@@ -285,7 +285,7 @@ static void rows_error(const struct act *a, const struct session *s, struct id12
     effects_send(a->fx, s->peer, s->number, MSG_ROWS, &m);
 }
 
-void client_on_sql(const struct act *a, struct session *s, const union message *m)
+void on_client_sql(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_sql *q = &m->sql;
     if (a->f->n_sql >= SQL_AT_ONCE) {
@@ -309,7 +309,7 @@ void client_on_sql(const struct act *a, struct session *s, const union message *
     a->f->n_sql++;
 }
 
-void client_on_sql_answer(const struct act *a, const struct pending *p,
+void on_client_sql_answer(const struct act *a, const struct pending *p,
                           const struct answer *answer)
 {
     if (answer->complete)
@@ -337,7 +337,7 @@ static struct stream *find_tail(const struct session *s, struct id128 request)
     return NULL;
 }
 
-void client_on_tail(const struct act *a, struct session *s, const union message *m)
+void on_client_tail(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_tail *q = &m->tail;
     struct stream *st = find_tail(s, q->request);
@@ -351,7 +351,7 @@ void client_on_tail(const struct act *a, struct session *s, const union message 
         if (q->study.n && !(study = named_study(a, s, q->study, q->request)))
             return;
         if (s->n_streams >= STREAMS_PER_PEER) {
-            client_reply(a, s, q->request, ERR_LIMIT, "too many TAILs in one session", 0);
+            on_client_reply(a, s, q->request, ERR_LIMIT, "too many TAILs in one session", 0);
             return;
         }
         st = stream_new(a->f, s, study, q->from, q->to);

@@ -4,13 +4,13 @@
 
 #include "farm_session.h"
 
-void client_on_submit(const struct act *a, struct session *s, const struct farm_input *in);
-void client_on_enqueue(const struct act *a, struct session *s, const union message *m);
-void client_on_cancel(const struct act *a, struct session *s, const union message *m);
-void client_on_sql(const struct act *a, struct session *s, const union message *m);
-void client_on_tail(const struct act *a, struct session *s, const union message *m);
-void client_on_sql_answer(const struct act *a, const struct pending *p, const struct answer *answer);
-void client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e, const char *text,
+void on_client_submit(const struct act *a, struct session *s, const struct farm_input *in);
+void on_client_enqueue(const struct act *a, struct session *s, const union message *m);
+void on_client_cancel(const struct act *a, struct session *s, const union message *m);
+void on_client_sql(const struct act *a, struct session *s, const union message *m);
+void on_client_tail(const struct act *a, struct session *s, const union message *m);
+void on_client_sql_answer(const struct act *a, const struct pending *p, const struct answer *answer);
+void on_client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e, const char *text,
                   uint64_t number);
 /* The answer of a change, given to one who asks again. */
 void kept_put(struct farm *f, const struct msg_reply *answer);

@@ -24,7 +24,7 @@ static struct study *attached(const struct act *a, const struct session *s, uint
     return NULL;
 }
 
-void optimizer_on_pull(const struct act *a, struct session *s, const union message *m)
+void on_optimizer_pull(const struct act *a, struct session *s, const union message *m)
 {
     struct study *study = attached(a, s, m->pull.study, m->pull.epoch);
     if (!study || m->pull.credit <= study->stream->credit)
@@ -69,7 +69,7 @@ static void give_up(const struct act *a, struct study *s, struct str error)
     buf_fini(&why);
 }
 
-void optimizer_on_propose(const struct act *a, struct session *s, const union message *m)
+void on_optimizer_propose(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_propose *q = &m->propose;
     struct study *study = attached(a, s, q->study, q->epoch);
@@ -95,7 +95,7 @@ void optimizer_on_propose(const struct act *a, struct session *s, const union me
         give_up(a, study, q->error);
 }
 
-void optimizer_on_close_study(const struct act *a, struct session *s, const union message *m)
+void on_optimizer_close_study(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_close_study *q = &m->close_study;
     struct study *study = attached(a, s, q->study, q->epoch);
@@ -107,7 +107,7 @@ void optimizer_on_close_study(const struct act *a, struct session *s, const unio
         verb_cancel_all(a, study);
 }
 
-void optimizer_on_prune(const struct act *a, struct session *s, const union message *m)
+void on_optimizer_prune(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_prune *q = &m->prune;
     struct study *study = attached(a, s, q->study, q->epoch);

@@ -4,9 +4,9 @@
 
 #include "farm_session.h"
 
-void optimizer_on_pull(const struct act *a, struct session *s, const union message *m);
-void optimizer_on_propose(const struct act *a, struct session *s, const union message *m);
-void optimizer_on_close_study(const struct act *a, struct session *s, const union message *m);
-void optimizer_on_prune(const struct act *a, struct session *s, const union message *m);
+void on_optimizer_pull(const struct act *a, struct session *s, const union message *m);
+void on_optimizer_propose(const struct act *a, struct session *s, const union message *m);
+void on_optimizer_close_study(const struct act *a, struct session *s, const union message *m);
+void on_optimizer_prune(const struct act *a, struct session *s, const union message *m);
 
 #endif

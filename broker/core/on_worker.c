@@ -11,7 +11,7 @@
 #include "study.h"
 #include "trial.h"
 #include "verdict.h"
-#include "worker.h"
+#include "remote.h"
 
 #define STEP_MAX ((INT64_C(1) << 53) - 1)
 
@@ -46,16 +46,16 @@ static struct trial *attempt_of(const struct act *a, const struct session *s, st
     return t;
 }
 
-void worker_on_credit(const struct act *a, struct session *s, const union message *m)
+void on_worker_credit(const struct act *a, struct session *s, const union message *m)
 {
     struct worker *w = s->worker;
     if (m->credit.total <= w->credit)
         return;
     w->credit = m->credit.total;
-    worker_gained(a->f, w);
+    remote_gained(a->f, w);
 }
 
-void worker_on_start(const struct act *a, struct session *s, const union message *m)
+void on_worker_start(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_start *q = &m->start;
     struct named n = {q->study, q->trial, q->attempt, MSG_START};
@@ -84,7 +84,7 @@ static const char *points_fault(const struct msg_report *q)
     return NULL;
 }
 
-void worker_on_report(const struct act *a, struct session *s, const union message *m)
+void on_worker_report(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_report *q = &m->report;
     struct named n = {q->study, q->trial, q->attempt, MSG_REPORT};
@@ -111,7 +111,7 @@ void worker_on_report(const struct act *a, struct session *s, const union messag
         verb_send_stop(a, t);
 }
 
-void worker_on_checkpoint(const struct act *a, struct session *s, const union message *m)
+void on_worker_checkpoint(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_checkpoint *q = &m->checkpoint;
     struct named n = {q->study, q->trial, q->attempt, MSG_CHECKPOINT};
@@ -189,7 +189,7 @@ static bool ended_so(const struct trial *t, uint32_t attempt, unsigned close)
            t->open->im.last_close == close + 1;
 }
 
-void worker_on_final(const struct act *a, struct session *s, const union message *m)
+void on_worker_final(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_final *q = &m->final;
     struct named n = {q->study, q->trial, q->attempt, MSG_FINAL};
@@ -213,7 +213,7 @@ void worker_on_final(const struct act *a, struct session *s, const union message
     }
 }
 
-void worker_on_release(const struct act *a, struct session *s, const union message *m)
+void on_worker_release(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_release *q = &m->release;
     struct named n = {q->study, q->trial, q->attempt, MSG_RELEASE};
@@ -236,13 +236,13 @@ void worker_on_release(const struct act *a, struct session *s, const union messa
         nak(a, s, n, why);
 }
 
-void worker_on_drain(const struct act *a, struct session *s, const union message *m)
+void on_worker_drain(const struct act *a, struct session *s, const union message *m)
 {
     (void)m;
     struct worker *w = s->worker;
     w->draining = true;
-    worker_regain(a->f, w);
-    worker_mark(a->f, w);
+    remote_regain(a->f, w);
+    remote_mark(a->f, w);
     struct msg_drain_ok ok = {.running = w->n_held};
     effects_send(a->fx, s->peer, s->number, MSG_DRAIN_OK, &ok);
 }

@@ -4,12 +4,12 @@
 
 #include "farm_session.h"
 
-void worker_on_credit(const struct act *a, struct session *s, const union message *m);
-void worker_on_start(const struct act *a, struct session *s, const union message *m);
-void worker_on_report(const struct act *a, struct session *s, const union message *m);
-void worker_on_checkpoint(const struct act *a, struct session *s, const union message *m);
-void worker_on_final(const struct act *a, struct session *s, const union message *m);
-void worker_on_release(const struct act *a, struct session *s, const union message *m);
-void worker_on_drain(const struct act *a, struct session *s, const union message *m);
+void on_worker_credit(const struct act *a, struct session *s, const union message *m);
+void on_worker_start(const struct act *a, struct session *s, const union message *m);
+void on_worker_report(const struct act *a, struct session *s, const union message *m);
+void on_worker_checkpoint(const struct act *a, struct session *s, const union message *m);
+void on_worker_final(const struct act *a, struct session *s, const union message *m);
+void on_worker_release(const struct act *a, struct session *s, const union message *m);
+void on_worker_drain(const struct act *a, struct session *s, const union message *m);
 
 #endif

@@ -79,9 +79,9 @@ static void complete(const struct act *a, struct session *s, struct put *p,
     struct digest d = hash_bytes(buf_str(&p->bytes));
     if (digest_eq(d, p->digest)) {
         effects_blob(a->fx, d, buf_str(&p->bytes));
-        client_reply(a, s, q->request, ERR_OK, "", 0);
+        on_client_reply(a, s, q->request, ERR_OK, "", 0);
     } else {
-        client_reply(a, s, q->request, ERR_INVALID, "PUT_BLOB: the bytes have another digest", 0);
+        on_client_reply(a, s, q->request, ERR_INVALID, "PUT_BLOB: the bytes have another digest", 0);
     }
     put_free(a->f, p);
 }
@@ -90,17 +90,17 @@ void put_on_put(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_put_blob *q = &m->put_blob;
     if (q->size > BLOB_MAX || q->offset > q->size || q->bytes.n > q->size - q->offset) {
-        client_reply(a, s, q->request, ERR_LIMIT,
+        on_client_reply(a, s, q->request, ERR_LIMIT,
                      "PUT_BLOB: a file is at most 64 MiB, and its pieces lie within it", 0);
         return;
     }
     if (a->f->full) {
-        client_reply(a, s, q->request, ERR_FULL, "the broker's disk is full", 0);
+        on_client_reply(a, s, q->request, ERR_FULL, "the broker's disk is full", 0);
         return;
     }
     struct put *p = q->offset ? find(a->f, s->number, q->digest) : begin(a->f, s, q);
     if (!p || p->bytes.n != q->offset) {
-        client_reply(a, s, q->request, p ? ERR_INVALID : q->offset ? ERR_NOT_FOUND : ERR_LIMIT,
+        on_client_reply(a, s, q->request, p ? ERR_INVALID : q->offset ? ERR_NOT_FOUND : ERR_LIMIT,
                      p ? "PUT_BLOB: the pieces do not come in order"
                        : "PUT_BLOB: no such upload, or too many at once; begin again later", 0);
         return;
@@ -111,7 +111,7 @@ void put_on_put(const struct act *a, struct session *s, const union message *m)
     else if (!q->offset)
         ask_have(a, s, q);
     else
-        client_reply(a, s, q->request, ERR_OK, "", 0);
+        on_client_reply(a, s, q->request, ERR_OK, "", 0);
 }
 
 void put_on_have(const struct act *a, const struct pending *p, const struct answer *answer)
@@ -122,7 +122,7 @@ void put_on_have(const struct act *a, const struct pending *p, const struct answ
     struct put *put = find(a->f, s->number, p->digest);
     if (answer->known && put)
         put_free(a->f, put);
-    client_reply(a, s, p->request, ERR_OK, answer->known ? "{\"have\":true}" : "", 0);
+    on_client_reply(a, s, p->request, ERR_OK, answer->known ? "{\"have\":true}" : "", 0);
 }
 
 static void send_blob(const struct act *a, const struct session *s, const struct msg_blob *m)

@@ -4,7 +4,7 @@
 
 #include "study.h"
 #include "trial.h"
-#include "worker.h"
+#include "remote.h"
 
 #define RELAY_PATIENCE (10 * NS_PER_S)
 
@@ -28,7 +28,7 @@ static const char *find(const struct farm *f, const struct msg_get_log *q, struc
         return "the trial has not been started yet";
     if (q->attempt && q->attempt != (*t)->attempt)
         return "only the output of a trial's last attempt can be fetched";
-    *w = worker_find(f, worker_id(f, (*t)->worker));
+    *w = remote_find(f, remote_id(f, (*t)->worker));
     return *w ? NULL : "the worker that ran it is not connected";
 }
 

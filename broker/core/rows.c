@@ -7,7 +7,7 @@
 #include "rows.h"
 #include "study.h"
 #include "trial.h"
-#include "worker.h"
+#include "remote.h"
 
 static struct str keep(struct effects *fx, struct str s)
 {
@@ -50,7 +50,7 @@ static void write_workers(struct farm *f, struct effects *fx)
     LIST_FOREACH_SAFE(it, tmp, &f->dirty_workers)
     {
         struct worker *w = CONTAINER_OF(it, struct worker, dirty);
-        worker_image(w, w->draining ? WORKER_DRAINING : WORKER_READY,
+        remote_image(w, w->draining ? WORKER_DRAINING : WORKER_READY,
                      farm_wall(f, w->session->seen), fx);
         list_remove(&w->dirty);
     }

@@ -8,7 +8,7 @@
 
 #include "alloc.h"
 #include "study.h"
-#include "worker.h"
+#include "remote.h"
 
 struct trial *trial_get(const struct study *s, uint64_t number)
 {
@@ -126,7 +126,7 @@ void trial_hold(struct trial *t, struct worker *w, int64_t now)
     o->missed = 0;
     o->taken = (struct resources){.cpu = e->cpu, .gpu = e->gpu, .memory = e->memory};
     list_push(&w->held, &o->held);
-    worker_take(t->study->farm, w, &o->taken);
+    remote_take(t->study->farm, w, &o->taken);
 }
 
 void trial_unhold(struct trial *t)
@@ -136,7 +136,7 @@ void trial_unhold(struct trial *t)
     if (!o->owner)
         return;
     list_remove(&o->held);
-    worker_give_back(t->study->farm, o->owner, &o->taken);
+    remote_give_back(t->study->farm, o->owner, &o->taken);
     o->owner = NULL;
 }
 

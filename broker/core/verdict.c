@@ -9,7 +9,7 @@
 #include "alloc.h"
 #include "study.h"
 #include "trial.h"
-#include "worker.h"
+#include "remote.h"
 
 enum held_phase { HELD_STARTING, HELD_RUNNING, HELD_STOPPING, HELD_FINISHED };
 

@@ -3,7 +3,7 @@
  * farm_session.c makes and ends them, trial.c takes and gives back, dispatch.c asks. A worker that may take more stands
  * in farm->free, the one that gained last first; gain_gen rises with every gain, so that a study that found no worker
  * has to look only at those that gained since. */
-#include "worker.h"
+#include "remote.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,13 +19,13 @@ static uint64_t id_key(struct id128 id)
     return a ^ (b * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-struct worker *worker_find(const struct farm *f, struct id128 id)
+struct worker *remote_find(const struct farm *f, struct id128 id)
 {
     struct worker *w = idmap_get(&f->workers, id_key(id));
     return w && id128_eq(w->id, id) ? w : NULL;
 }
 
-uint32_t worker_number(struct farm *f, struct id128 id)
+uint32_t remote_number(struct farm *f, struct id128 id)
 {
     static const struct id128 none;
     if (id128_eq(id, none))
@@ -42,7 +42,7 @@ uint32_t worker_number(struct farm *f, struct id128 id)
     return f->n_worker_ids;
 }
 
-struct id128 worker_id(const struct farm *f, uint32_t number)
+struct id128 remote_id(const struct farm *f, uint32_t number)
 {
     return number && number <= f->n_worker_ids ? f->worker_ids[number - 1] : (struct id128){{0}};
 }
@@ -67,7 +67,7 @@ static void set_labels(struct worker *w, const struct msg_hello *h)
     w->labels_json = buf_takez(&json);
 }
 
-void worker_renew(struct farm *f, struct worker *w, struct session *s, const struct msg_hello *h)
+void remote_renew(struct farm *f, struct worker *w, struct session *s, const struct msg_hello *h)
 {
     w->session = s;
     s->worker = w;
@@ -84,10 +84,10 @@ void worker_renew(struct farm *f, struct worker *w, struct session *s, const str
     free(w->software);
     w->software = str_dupz(h->software);
     list_remove(&w->free);
-    worker_mark(f, w);
+    remote_mark(f, w);
 }
 
-struct worker *worker_add(struct farm *f, struct session *s, const struct msg_hello *h)
+struct worker *remote_add(struct farm *f, struct session *s, const struct msg_hello *h)
 {
     if (idmap_get(&f->workers, id_key(h->peer)))
         return NULL;
@@ -96,21 +96,21 @@ struct worker *worker_add(struct farm *f, struct session *s, const struct msg_he
     list_init(&w->held);
     list_init(&w->free);
     list_init(&w->dirty);
-    worker_renew(f, w, s, h);
+    remote_renew(f, w, s, h);
     idmap_put(&f->workers, id_key(w->id), w);
     return w;
 }
 
-void worker_remove(struct farm *f, struct worker *w)
+void remote_remove(struct farm *f, struct worker *w)
 {
     REQUIRE(list_empty(&w->held));
     idmap_remove(&f->workers, id_key(w->id));
     list_remove(&w->free);
     list_remove(&w->dirty);
-    worker_free(w);
+    remote_free(w);
 }
 
-void worker_free(struct worker *w)
+void remote_free(struct worker *w)
 {
     for (uint32_t i = 0; i < w->n_labels; i++)
         free((char *)w->labels[i].p);
@@ -120,7 +120,7 @@ void worker_free(struct worker *w)
     free(w);
 }
 
-uint32_t worker_free_slots(const struct worker *w)
+uint32_t remote_free_slots(const struct worker *w)
 {
     if (w->draining || w->credit <= w->granted || w->n_held >= w->slots)
         return 0;
@@ -129,47 +129,47 @@ uint32_t worker_free_slots(const struct worker *w)
     return credit < slots ? (uint32_t)credit : slots;
 }
 
-void worker_gained(struct farm *f, struct worker *w)
+void remote_gained(struct farm *f, struct worker *w)
 {
-    if (!worker_free_slots(w))
+    if (!remote_free_slots(w))
         return;
     w->gain_gen = ++f->cap_gen;
     list_remove(&w->free);
     list_push_front(&f->free, &w->free);
 }
 
-void worker_mark(struct farm *f, struct worker *w)
+void remote_mark(struct farm *f, struct worker *w)
 {
     if (!list_linked(&w->dirty))
         list_push(&f->dirty_workers, &w->dirty);
 }
 
-void worker_regain(struct farm *f, struct worker *w)
+void remote_regain(struct farm *f, struct worker *w)
 {
     list_remove(&w->free);
-    worker_gained(f, w);
+    remote_gained(f, w);
 }
 
-void worker_take(struct farm *f, struct worker *w, const struct resources *r)
+void remote_take(struct farm *f, struct worker *w, const struct resources *r)
 {
     w->used.cpu += r->cpu;
     w->used.gpu += r->gpu;
     w->used.memory += r->memory;
     w->n_held++;
-    worker_mark(f, w);
-    if (!worker_free_slots(w))
+    remote_mark(f, w);
+    if (!remote_free_slots(w))
         list_remove(&w->free);
 }
 
-void worker_give_back(struct farm *f, struct worker *w, const struct resources *r)
+void remote_give_back(struct farm *f, struct worker *w, const struct resources *r)
 {
     w->n_held--;
-    worker_mark(f, w);
+    remote_mark(f, w);
     w->used.gpu -= r->gpu;
     w->used.memory -= r->memory;
     /* Sums of fractions may not come back to zero by themselves. */
     w->used.cpu = w->n_held ? w->used.cpu - r->cpu : 0;
-    worker_gained(f, w);
+    remote_gained(f, w);
 }
 
 static bool has_label(const struct worker *w, struct str label)
@@ -181,9 +181,9 @@ static bool has_label(const struct worker *w, struct str label)
     return false;
 }
 
-bool worker_fits(const struct worker *w, const struct envelope *e, uint32_t promised)
+bool remote_fits(const struct worker *w, const struct envelope *e, uint32_t promised)
 {
-    if (worker_free_slots(w) <= promised)
+    if (remote_free_slots(w) <= promised)
         return false;
     double slack = 1e-9 * (1 + w->have.cpu);
     if (w->used.cpu + e->cpu * (promised + 1) > w->have.cpu + slack)
@@ -205,7 +205,7 @@ static struct str keep(struct effects *fx, const char *z)
     return arena_dup(&fx->arena, str_of(z));
 }
 
-void worker_image(const struct worker *w, enum worker_state state, int64_t seen_ms,
+void remote_image(const struct worker *w, enum worker_state state, int64_t seen_ms,
                   struct effects *fx)
 {
     const struct session *s = w->session;
