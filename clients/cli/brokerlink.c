@@ -37,10 +37,10 @@ struct brokerlink {
     uint64_t sent, seen, head, beats;
     int64_t beat_ns, beat_at, hello_at, heard_at;
     uint64_t hello_number; /* of the last HELLO: an older one's WELCOME names a dead session */
-    bool welcomed; /* ever */
-    bool renewed;  /* to be told to the caller */
-    bool gone;     /* no BYE */
-    bool holding;  /* `frame` is open */
+    bool welcomed;         /* ever */
+    bool renewed;          /* to be told to the caller */
+    bool gone;             /* no BYE */
+    bool holding;          /* `frame` is open */
     zmq_msg_t frame;
     struct arena arena;
     struct buf out, body;
@@ -115,9 +115,9 @@ static bool on_message(struct brokerlink *l, const struct frame *f, struct link_
         return false;
     case MSG_ERROR:
         if (str_is(error->name, "STALE")) {
-            if (l->session && f->session != 0 && f->session != l->session)
-                return false; /* about a session that is over already */
-            say_hello(l, now);
+            /* One about a session that is no longer used was answered by a HELLO already. */
+            if (l->session && (f->session == 0 || f->session == l->session))
+                say_hello(l, now);
             return false;
         }
         if (error->kind == MSG_HELLO || str_is(error->name, "VERSION")) {
