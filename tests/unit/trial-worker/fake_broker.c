@@ -29,6 +29,8 @@ void fake_open(struct fake_broker *b)
     snprintf(b->root, sizeof b->root, "%s/root", b->dir.path);
     b->zmq = zmq_ctx_new();
     b->router = zmq_socket(b->zmq, ZMQ_ROUTER);
+    int unlimited = 0; /* a full queue would lose frames */
+    zmq_setsockopt(b->router, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
     assert_int_equal(zmq_bind(b->router, b->endpoint), 0);
     b->session = UINT64_C(1) << 32;
     b->parent_fd = -1;
