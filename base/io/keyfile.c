@@ -121,6 +121,15 @@ err_t keyfile_create(const char *path, struct errmsg *em)
     return e;
 }
 
+/* Permissions that a key file must not have. systemd hands a credential to its service by an access
+ * list, which shows as permission of the group; its folder is closed to others. */
+static mode_t barred(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t n = folder ? strlen(folder) : 0;
+    return n && strncmp(path, folder, n) == 0 && path[n] == '/' ? 037 : 077;
+}
+
 static err_t file_read(const char *path, char text[KEYFILE_MAX + 1], size_t *n, struct errmsg *em)
 {
     struct stat st;
@@ -132,7 +141,7 @@ static err_t file_read(const char *path, char text[KEYFILE_MAX + 1], size_t *n, 
     ssize_t got = 0;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode))
         e = errmsg_set(em, ERR_INVALID, "the key file %s is no regular file", path);
-    else if (st.st_mode & 077)
+    else if (st.st_mode & barred(path))
         e = errmsg_set(em, ERR_REFUSED,
                        "the key file %s may be read or written by others (mode %03o); "
                        "expected mode 600: chmod 600 it, or make a new one if others may have it",

@@ -98,6 +98,26 @@ static void test_files_that_others_may_read(void **state)
     assert_int_equal(keyfile_load(dir.path, &k, &em), ERR_INVALID);
 }
 
+static void test_credentials_of_systemd(void **state)
+{
+    (void)state;
+    char path[256];
+    struct zcurve k;
+    struct errmsg em;
+    tempdir_file(&dir, "credential", path, sizeof path);
+    tempdir_write(path, STR("public = " PUBLIC_1 "\nsecret = " SECRET_1 "\n"));
+    assert_int_equal(chmod(path, 0440), 0);
+    assert_int_equal(keyfile_load(path, &k, &em), ERR_REFUSED);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir.path, 1), 0);
+    assert_int_equal(keyfile_load(path, &k, &em), ERR_OK);
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(keyfile_load(path, &k, &em), ERR_REFUSED);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/elsewhere", 1), 0);
+    assert_int_equal(chmod(path, 0440), 0);
+    assert_int_equal(keyfile_load(path, &k, &em), ERR_REFUSED);
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 static void test_too_large(void **state)
 {
     (void)state;
@@ -133,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_made_once_and_read_back),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_files_that_others_may_read),
+        cmocka_unit_test(test_credentials_of_systemd),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_default_path),
     };
