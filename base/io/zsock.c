@@ -46,11 +46,11 @@ struct zsock {
     char endpoint[ENDPOINT_MAX];
 };
 
-static uint32_t socket_events(const struct zsock *z)
+static uint32_t socket_events(void *socket)
 {
     int events = 0;
     size_t n = sizeof events;
-    if (zmq_getsockopt(z->socket, ZMQ_EVENTS, &events, &n))
+    if (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &n))
         return 0;
     return (uint32_t)events;
 }
@@ -60,9 +60,14 @@ static void idle_nothing(uv_idle_t *h)
     (void)h; /* its being active is what counts: the loop polls without waiting */
 }
 
+/* The monitor is asked too: what comes into a pipe that was never looked into gives no sign on the
+ * descriptor, so a connection that was made before the loop's first wait would go unnoticed. */
 static void arm(struct zsock *z)
 {
-    if (socket_events(z) & ZMQ_POLLIN)
+    uint32_t events = socket_events(z->socket);
+    if (z->monitor)
+        events |= socket_events(z->monitor);
+    if (events & ZMQ_POLLIN)
         uv_idle_start(&z->idle, idle_nothing);
     else
         uv_idle_stop(&z->idle);
