@@ -82,6 +82,7 @@ static void leave(struct worker *w, struct worker_out *fx)
     w->drain.exited = true;
 }
 
+/* Begins the drain of a worker that had nothing to do for too long; else when that would be. */
 static int64_t idle_tick(struct worker *w, int64_t now, struct worker_out *fx)
 {
     struct drain *d = &w->drain;
@@ -94,14 +95,15 @@ static int64_t idle_tick(struct worker *w, int64_t now, struct worker_out *fx)
     if (now < d->idle_since + w->c.idle_exit_ns)
         return d->idle_since + w->c.idle_exit_ns;
     worker_drain(w, now, fx);
-    return now;
+    return CLOCK_NEVER;
 }
 
 int64_t drain_tick(struct worker *w, int64_t now, struct worker_out *fx)
 {
     struct drain *d = &w->drain;
+    int64_t idle = d->mode == DRAIN_NONE ? idle_tick(w, now, fx) : CLOCK_NEVER;
     if (d->mode == DRAIN_NONE)
-        return idle_tick(w, now, fx);
+        return idle;
     if (d->exited)
         return CLOCK_NEVER;
     if (children_left(w)) {
@@ -111,7 +113,8 @@ int64_t drain_tick(struct worker *w, int64_t now, struct worker_out *fx)
             return d->deadline;
         d->stopped = true;
         stop_attempts(w, true, now, fx);
-        return now;
+        if (children_left(w))
+            return CLOCK_NEVER;
     }
     if (d->quit == CLOCK_NEVER)
         d->quit = now + (d->mode == DRAIN_RELEASE ? QUIT_RELEASE_NS : QUIT_DRAIN_NS);
