@@ -38,7 +38,7 @@ static int say(const char *program, const char *what)
     return write(CHANNEL, line, n) == (ssize_t)n ? 127 : 126;
 }
 
-static void limit(int what, rlim_t soft, rlim_t hard)
+static void limit(unsigned what, rlim_t soft, rlim_t hard)
 {
     struct rlimit now;
     if (getrlimit(what, &now) != 0)
