@@ -213,6 +213,8 @@ static void on_turn(struct loop *l, int64_t now)
     if (b->ending)
         end_in_order(b, now);
     int64_t house = now + (b->watchdog_at ? NS_PER_S : SWEEP);
+    if (b->armed) /* a message came while this one was sending */
+        wake = now;
     loop_wake_at(l, wake < house ? wake : house);
 }
 
