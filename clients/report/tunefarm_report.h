@@ -16,8 +16,8 @@
  * farm the first tunefarm_next() gives a trial without parameters, so every tunefarm_param() its
  * default, and reports go to standard output. What goes over the channel is described in
  * docs/evaluator.md. */
-#ifndef TUNEFARM_REPORT_H
-#define TUNEFARM_REPORT_H
+#ifndef FARM_CLIENTS_TUNEFARM_REPORT_H
+#define FARM_CLIENTS_TUNEFARM_REPORT_H
 
 #include <stdint.h>
 
