@@ -50,7 +50,7 @@ void relay_on_get_log(const struct act *a, struct session *s, const union messag
                                               .until = a->now + RELAY_PATIENCE};
     q.study = t->study->number;
     q.attempt = t->attempt;
-    q.study_name = (struct str){0};
+    q.study_name = str_of(t->study->name);
     effects_send(a->fx, w->session->peer, w->session->number, MSG_GET_LOG, &q);
 }
 

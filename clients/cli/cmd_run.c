@@ -15,6 +15,7 @@
 #include "command.h"
 #include "embed.h"
 #include "follow.h"
+#include "studycheck.h"
 #include "upload.h"
 
 #define MAX_FAILURES 5
@@ -390,6 +391,8 @@ static int carry_out(struct run *r)
     enum follow_end end = FOLLOW_ENDED;
     int64_t began = clock_now();
     err_t e = read_study(r, &em);
+    if (!e)
+        e = studycheck(&r->study, &em);
     if (e)
         return client_fail(e, &em);
     r->embedded = !r->s.client.broker;

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "source.h"
+#include "studycheck.h"
 #include "upload.h"
 
 struct submit_settings {
@@ -73,7 +74,9 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     if (e)
         return e;
     str_copyz(name, sizeof name, f.spec->study);
-    e = source_open(&s, &b->client, name, em);
+    e = studycheck(&f, em);
+    if (!e)
+        e = source_open(&s, &b->client, name, em);
     if (!e) {
         e = submit(s, &f, b, em);
         source_close(s);

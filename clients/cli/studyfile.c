@@ -189,7 +189,7 @@ static err_t add_digests(struct studyfile *s, struct json_object *root, struct e
 
 /* json: what was written, not changed yet; `where`: the directory it was written for. */
 static err_t build(struct studyfile *s, struct str json, const char *where,
-                   const struct study_changes *c, const struct yaml_map *map, struct errmsg *em)
+                   const struct study_changes *c, struct errmsg *em)
 {
     struct json_object *root = NULL;
     err_t e = json_parse(json, JSON_NONFINITE, &root, em);
@@ -198,8 +198,6 @@ static err_t build(struct studyfile *s, struct str json, const char *where,
     apply_changes(root, c);
     json_write(&s->json, root);
     e = spec_parse(buf_str(&s->json), &s->spec, em);
-    if (e && map && em)
-        yaml_locate(map, em);
     if (!e) {
         struct buf dir;
         buf_init(&dir, 0);
@@ -207,6 +205,8 @@ static err_t build(struct studyfile *s, struct str json, const char *where,
         s->dir = buf_takez(&dir);
         e = add_digests(s, root, em);
     }
+    if (e)
+        studyfile_locate(s, em);
     json_object_put(root);
     return e;
 }
@@ -220,26 +220,32 @@ static void directory_of(const char *path, struct buf *out)
         buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+void studyfile_locate(const struct studyfile *s, struct errmsg *em)
+{
+    if (!s->map || !em)
+        return;
+    yaml_locate(s->map, em);
+    studyfile_mark(em, s->path, buf_str(&s->text));
+}
+
 err_t studyfile_load(struct studyfile *s, const char *path, const struct study_changes *c,
                      struct errmsg *em)
 {
-    struct buf text, json, dir;
-    struct yaml_map *map = NULL;
-    *s = (struct studyfile){0};
+    struct buf json, dir;
+    *s = (struct studyfile){.path = str_dupz(str_of(path))};
     buf_init(&s->json, SPEC_LIMIT);
-    buf_init(&text, 2 * TEXT_LIMIT);
+    buf_init(&s->text, 2 * TEXT_LIMIT);
     buf_init(&json, SPEC_LIMIT);
     buf_init(&dir, 0);
     directory_of(path, &dir);
-    err_t e = read_whole(path, &text, em);
+    err_t e = read_whole(path, &s->text, em);
+    if (!e) {
+        e = yaml_to_json(buf_str(&s->text), path, &json, &s->map, em);
+        if (e)
+            studyfile_mark(em, path, buf_str(&s->text));
+    }
     if (!e)
-        e = yaml_to_json(buf_str(&text), path, &json, &map, em);
-    if (!e)
-        e = build(s, buf_str(&json), buf_z(&dir), c, map, em);
-    if (e && text.n)
-        studyfile_mark(em, path, buf_str(&text));
-    yaml_map_free(map);
-    buf_fini(&text);
+        e = build(s, buf_str(&json), buf_z(&dir), c, em);
     buf_fini(&json);
     buf_fini(&dir);
     if (e)
@@ -320,7 +326,7 @@ err_t studyfile_inline(struct studyfile *s, char *const *argv, size_t argc,
     buf_init(&json, SPEC_LIMIT);
     err_t e = inline_json(&json, argv, argc, &c->files, em);
     if (!e)
-        e = build(s, buf_str(&json), ".", c, NULL, em);
+        e = build(s, buf_str(&json), ".", c, em);
     buf_fini(&json);
     if (e)
         studyfile_fini(s);
@@ -330,7 +336,10 @@ err_t studyfile_inline(struct studyfile *s, char *const *argv, size_t argc,
 void studyfile_fini(struct studyfile *s)
 {
     spec_free(s->spec);
+    yaml_map_free(s->map);
     buf_fini(&s->json);
+    buf_fini(&s->text);
     free(s->dir);
+    free(s->path);
     *s = (struct studyfile){0};
 }

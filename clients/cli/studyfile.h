@@ -7,10 +7,14 @@
 #include "opt.h"
 #include "spec.h"
 
+struct yaml_map;
 struct studyfile {
     struct buf json;   /* the exact bytes that are submitted */
     struct spec *spec; /* the same, parsed */
     char *dir;         /* where its files are: the study file's directory and objective.dir */
+    char *path;        /* the study file; NULL = inline */
+    struct buf text;   /* what stands in it */
+    struct yaml_map *map;
 };
 /* What the command line changes in what the file says. */
 struct study_changes {
@@ -33,6 +37,9 @@ void studyfile_fini(struct studyfile *s);
 /* Path of one of its files on this machine. */
 void studyfile_path(const struct studyfile *s, const struct spec_file *f, struct buf *out);
 
+/* Puts the place in the study file before a sentence that begins with a member's path, and the line
+ * behind it. */
+void studyfile_locate(const struct studyfile *s, struct errmsg *em);
 /* Appends to a sentence that begins with "name:line:column: " that line of `text` and a mark under
  * the column. */
 void studyfile_mark(struct errmsg *em, const char *name, struct str text);

@@ -99,7 +99,7 @@ static err_t count_rows(void *self, const struct str *columns, size_t n, struct 
     (void)em;
     assert_int_equal(n, 1);
     assert_true(str_is(columns[0], "n"));
-    char expected[8];
+    char expected[16];
     snprintf(expected, sizeof expected, "[%d]", ++*(int *)self);
     assert_true(str_is(row, expected));
     return ERR_OK;
