@@ -70,9 +70,10 @@ static void add_duration(struct buf *b, int64_t ns)
 
 static void add_complaint(const struct attempt *a, struct buf *b)
 {
-    if (a->complaint)
-        buf_printf(b, "; of what it reported, %u could not be used, the last because %s",
-                   a->complaints, a->complaint);
+    if (!a->complaint)
+        return;
+    buf_printf(b, "; of what it reported, %u could not be used, the last because ", a->complaints);
+    add_output(b, str_of(a->complaint));
 }
 
 static void add_tail(struct buf *b, const struct child_end *end)
@@ -148,7 +149,7 @@ static void judge(struct attempt *a, const struct child_end *end, struct msg_fin
         state_value(f, a->has_last, a->last_value);
     } else if (a->error) {
         f->no_retry = a->error_forever;
-        buf_addz(error, a->error);
+        add_output(error, str_of(a->error)); /* may name a path of any bytes */
         if (a->has_result)
             add_tail(error, end);
     } else if (a->cause == END_TIMEOUT) {

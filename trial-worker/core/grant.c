@@ -145,6 +145,8 @@ void worker_on_spec(struct worker *w, int64_t now, struct digest digest, struct 
         return;
     struct errmsg em;
     err_t err = spec_parse(bytes, &e->spec, &em);
+    if (!err)
+        err = spec_runnable(e->spec, &em);
     if (err) {
         errmsg_wrap(&em, err, "this worker cannot use the study's specification");
         fail_entry(w, e, em.text, true, now, fx);

@@ -65,6 +65,13 @@ static void collect(struct report_line *r, struct str metric)
     }
 }
 
+/* What stands in place of a number, for a sentence: cut where no character is. */
+static struct str brief(struct json_object *v)
+{
+    struct str s = str_of(json_object_to_json_string(v));
+    return str_make(s.p, str_utf8_cut(s, 40));
+}
+
 static err_t read_step(struct report_line *r, struct errmsg *em)
 {
     struct json_object *v;
@@ -74,8 +81,8 @@ static err_t read_step(struct report_line *r, struct errmsg *em)
     if (json_object_is_type(v, json_type_string) || !json_number(v, &d) ||
         !(d >= 0 && d <= (double)REPORT_MAX_STEP) || d != rint(d))
         return errmsg_set(em, ERR_INVALID,
-                          "\"step\" is %.40s, expected a whole number from 0 to 2^53-1",
-                          json_object_to_json_string(v));
+                          "\"step\" is " STR_FMT ", expected a whole number from 0 to 2^53-1",
+                          STR_ARG(brief(v)));
     r->step = (int64_t)d;
     r->has_step = true;
     return ERR_OK;
@@ -88,8 +95,8 @@ static err_t read_value(struct report_line *r, struct str metric, struct errmsg 
     if (!str_copyz(name, sizeof name, metric) || !json_object_object_get_ex(r->root, name, &v))
         return ERR_OK;
     if (!json_number(v, &r->value))
-        return errmsg_set(em, ERR_INVALID, "\"%s\" is %.40s, expected a number", name,
-                          json_object_to_json_string(v));
+        return errmsg_set(em, ERR_INVALID, "\"%s\" is " STR_FMT ", expected a number", name,
+                          STR_ARG(brief(v)));
     r->has_value = true;
     return ERR_OK;
 }

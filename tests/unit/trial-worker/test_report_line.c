@@ -116,6 +116,17 @@ static void wrong_lines(void **state)
     refused("{\"loss\":null}", "\"loss\" is null, expected a number");
     refused("{\"loss\":\"low\"}", "\"loss\" is \"low\", expected a number");
     refused("{\"loss\":[1]}", "expected a number");
+    for (int shift = 0; shift < 3; shift++) { /* a text that is cut in the midst of a character */
+        char line[128];
+        struct report_line r;
+        struct errmsg em = {""};
+        snprintf(line, sizeof line, "{\"loss\":\"%.*s", shift, "xx");
+        for (int i = 0; i < 30; i++)
+            strcat(line, "\xe2\x82\xac");
+        strcat(line, "\"}");
+        assert_int_equal(report_line_parse(&r, str_of(line), STR("loss"), &em), ERR_INVALID);
+        assert_true(str_utf8_valid(str_of(em.text)));
+    }
     refused("{\"checkpoint\":\"\"}", "\"checkpoint\" has 0 bytes");
 }
 
