@@ -60,10 +60,11 @@ static err_t in_use(int fd, const char *db, struct errmsg *em)
     char line[512];
     read_line(fd, line, sizeof line);
     const char *pid = strrchr(line, ' ');
-    return errmsg_set(em, ERR_EXISTS,
-                      "another tunefarm run%s%s works on %s already; watch it with: tunefarm watch "
-                      "--db %s",
-                      pid ? " (process" : "", pid ? pid : "", db, db);
+    return errmsg_set(
+        em, ERR_EXISTS,
+        "another tunefarm run%s%s%s works on %s already; watch it with: tunefarm watch "
+        "--db %s",
+        pid ? " (process" : "", pid ? pid : "", pid ? ")" : "", db, db);
 }
 
 err_t addrfile_claim(struct addrfile *a, const char *db, struct errmsg *em)

@@ -25,6 +25,8 @@
 #include "linkkey.h"
 
 #define HELLO_AGAIN_NS (2 * NS_PER_S)
+#define LOOK_NS        (500 * NS_PER_MS)
+#define GONE_NS        (3 * NS_PER_S)
 #define ARENA_LIMIT    (16u << 20)
 #define ROWS_LIMIT     (64u << 20)
 
@@ -431,23 +433,36 @@ static const struct id128 *answered(const struct link_incoming *in)
     }
 }
 
+/* A broker that ended for good should not be waited for as long as one that is busy. */
+static err_t no_answer(struct brokerlink *l, int64_t until, int64_t *lost_at, struct errmsg *em)
+{
+    int64_t now = clock_now();
+    if (l->session)
+        *lost_at = now;
+    if (now >= until)
+        return errmsg_set(em, l->session ? ERR_TIMEOUT : ERR_UNREACHABLE,
+                          "the broker at %s did not answer within %lld s", l->endpoint,
+                          (long long)(l->config.answer_ns / NS_PER_S));
+    if (now - *lost_at > GONE_NS && nobody_listens(l->endpoint))
+        return errmsg_set(em, ERR_UNREACHABLE, "the broker at %s has ended", l->endpoint);
+    return ERR_OK;
+}
+
 /* Waits for something that answers `id`; ERR_STALE: the session is new, send again. */
 static err_t await_answer(struct brokerlink *l, struct id128 id, int64_t until,
                           struct link_incoming *in, struct errmsg *em)
 {
+    int64_t lost_at = clock_now();
     for (;;) {
-        err_t e = brokerlink_next(l, -1, until, in, em);
+        int64_t slice = clock_now() + LOOK_NS;
+        err_t e = brokerlink_next(l, -1, slice < until ? slice : until, in, em);
+        if (!e && in->event == LINK_TIMEOUT)
+            e = no_answer(l, until, &lost_at, em);
         if (e)
             return e;
         if (in->event == LINK_RENEWED)
             return ERR_STALE;
-        if (in->event == LINK_TIMEOUT)
-            return errmsg_set(em, l->session ? ERR_TIMEOUT : ERR_UNREACHABLE,
-                              "the broker at %s did not answer within %lld s", l->endpoint,
-                              (long long)(l->config.answer_ns / NS_PER_S));
-        if (in->event != LINK_MESSAGE)
-            continue;
-        const struct id128 *of = answered(in);
+        const struct id128 *of = in->event == LINK_MESSAGE ? answered(in) : NULL;
         if (!of || !id128_eq(*of, id))
             continue;
         if (in->kind == MSG_ERROR)

@@ -35,7 +35,7 @@ static void add_field(struct buf *out, const char *name, struct json_object *v)
 {
     if (!v)
         return;
-    buf_printf(out, "%-10s ", name);
+    buf_printf(out, "%-15s ", name);
     cell_json(out, v, 6);
     buf_addc(out, '\n');
 }
@@ -86,7 +86,7 @@ static err_t on_best(void *self, const struct row *r, struct errmsg *em)
     (void)em;
     if (!r->values)
         return ERR_OK;
-    buf_printf(out, "best       ");
+    buf_printf(out, "%-15s ", "best");
     cell_json(out, row_get(r, "loss"), 6);
     buf_printf(out, "  (trial %lld)\n", (long long)row_int(r, "number", 0));
     add_members(out, "parameters of the best", row_text(r, "params"));

@@ -17,6 +17,7 @@
 #include "json.h"
 
 #define CREDIT        8192u
+#define WORKERS_FIRST (300 * NS_PER_MS)
 #define WORKERS_EVERY (3 * NS_PER_S)
 #define LOOK_EVERY    (2 * NS_PER_S)
 #define IDLE_AFTER    (15 * NS_PER_S)
@@ -104,7 +105,7 @@ static void ask_workers(struct follow *f, int64_t now)
     if (f->a->mode != ANNOUNCE_LIVE || now < f->workers_at)
         return;
     f->workers = brokerlink_request();
-    f->workers_at = now + WORKERS_EVERY;
+    f->workers_at = now + (f->p->slots ? WORKERS_EVERY : WORKERS_FIRST);
     struct msg_sql m = {.request = f->workers,
                         .query = STR("select count(*), total(slots) from worker where state in "
                                      "('ready', 'draining')")};

@@ -48,7 +48,22 @@ static err_t open_db(struct source *s, const struct client *c, const char *path,
     return dbfile_open(&s->file, path, em);
 }
 
-/* The only database here; none or several is a matter for the user. */
+/* Of several databases the one on which a run works, if only one has a run. */
+static const char *only_live(const glob_t *found)
+{
+    char endpoint[512];
+    const char *live = NULL;
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        if (!addrfile_find(found->gl_pathv[i], endpoint, sizeof endpoint))
+            continue;
+        if (live)
+            return NULL;
+        live = found->gl_pathv[i];
+    }
+    return live;
+}
+
+/* The only database here, or the only live one; otherwise it is a matter for the user. */
 static err_t open_only_db(struct source *s, const struct client *c, struct errmsg *em)
 {
     glob_t found = {0};
@@ -57,6 +72,8 @@ static err_t open_only_db(struct source *s, const struct client *c, struct errms
         e = errmsg_set(em, ERR_INVALID,
                        "no farm was named and there is no *.tunefarm.db here; expected --broker "
                        "ADDRESS, $TUNEFARM_BROKER or --db FILE");
+    else if (found.gl_pathc > 1 && only_live(&found))
+        e = open_db(s, c, only_live(&found), em);
     else if (found.gl_pathc > 1)
         e = errmsg_set(em, ERR_INVALID, "several databases are here (%s, %s%s); name one with --db",
                        found.gl_pathv[0], found.gl_pathv[1], found.gl_pathc > 2 ? " ..." : "");
