@@ -60,6 +60,13 @@ void attach_all(const struct act *a)
     }
 }
 
+void attach_hope(struct farm *f)
+{
+    for (size_t i = 0; i < f->n_studies; i++)
+        f->studies[i]->broken = false;
+    f->attach_wanted = true;
+}
+
 static void lose(struct farm *f, struct study *s)
 {
     if (s->stream)
@@ -88,7 +95,6 @@ void attach_lose_all(const struct act *a, struct session *optimizer)
     LIST_FOREACH_SAFE(it, tmp, &optimizer->studies)
     {
         struct study *s = CONTAINER_OF(it, struct study, in_optimizer);
-        s->broken = false; /* another process may do better */
         lose(a->f, s);
     }
 }

@@ -245,7 +245,7 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
         n = verdict_on_hello(a, w, h->held.v, h->held.n, verdicts);
     } else if (s->role == ROLE_OPTIMIZER) {
         list_push(&a->f->optimizers, &s->in_role);
-        a->f->attach_wanted = true;
+        attach_hope(a->f);
     }
     send_welcome(a, s, h, verdicts, n);
     free(verdicts);

@@ -77,7 +77,7 @@ void remote_renew(struct farm *f, struct worker *w, struct session *s, const str
                         : (struct resources){.cpu = INFINITY, .memory = UINT64_MAX};
     if (!(w->have.cpu >= 0))
         w->have.cpu = 0;
-    w->credit = w->granted = w->beat = 0;
+    w->credit = w->granted = 0;
     w->draining = h->draining;
     w->pid = h->pid;
     set_labels(w, h);
