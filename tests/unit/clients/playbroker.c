@@ -32,8 +32,10 @@ void player_send(struct player *p, uint64_t session, unsigned kind, const void *
     frame_write(&out, &f);
     zmq_msg_init(&copy);
     zmq_msg_copy(&copy, p->peer);
-    zmq_msg_send(&copy, p->socket, ZMQ_SNDMORE);
-    zmq_send(p->socket, out.p, out.n, 0);
+    if (zmq_msg_send(&copy, p->socket, ZMQ_SNDMORE) < 0)
+        zmq_msg_close(&copy);
+    else
+        zmq_send(p->socket, out.p, out.n, 0);
     buf_fini(&body);
     buf_fini(&out);
 }
