@@ -395,6 +395,8 @@ static err_t open_runner(struct agent *a, const struct agent_setup *s, struct er
     struct runner_events e = {a,          on_started,   on_spawn_failed, on_line,
                               on_scraped, on_complaint, on_gone};
     err_t err = files_open(&a->files, s->root, (uint32_t)o->keep_trials, em);
+    if (!err)
+        files_keep_old(&a->files);
     return err ? err : runner_open(&a->runner, &c, &e, em);
 }
 
@@ -428,6 +430,7 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
 {
     struct agent *a = alloc_zero(sizeof *a);
     a->options = s->options;
+    a->files.lock = -1;
     worker_out_init(&a->out);
     buf_init(&a->software, 1024);
     if (gethostname(a->host, sizeof a->host - 1) != 0)

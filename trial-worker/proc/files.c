@@ -40,7 +40,7 @@ static err_t make_below(const struct files *f, const char *name, struct errmsg *
 
 err_t files_open(struct files *f, const char *root, uint32_t keep, struct errmsg *em)
 {
-    *f = (struct files){.keep = keep};
+    *f = (struct files){.keep = keep, .lock = -1};
     err_t e = files_mkdirs(root, 0700, em);
     if (e)
         return errmsg_wrap(em, e, "the worker's root");
@@ -69,6 +69,9 @@ void files_close(struct files *f)
         free(f->kept[i]);
     free(f->kept);
     f->kept = NULL;
+    if (f->lock >= 0)
+        close(f->lock);
+    f->lock = -1;
 }
 
 /* ---- the cache ---- */

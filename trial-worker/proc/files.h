@@ -19,6 +19,7 @@ struct files {
     uint32_t keep;   /* attempt directories kept */
     char **kept;     /* of ended attempts, the oldest first: a ring of `keep` */
     uint32_t kept_n, kept_at;
+    int lock; /* descriptor of the root's lock; -1 = none */
 };
 
 /* Makes what is missing (mode 0700). keep 0 = none is kept. */
@@ -53,6 +54,9 @@ bool files_attempt_path(const struct files *f, struct str study, uint64_t trial,
 err_t files_attempt_make(const char *path, struct errmsg *em) MUST_CHECK;
 /* An ended attempt's directory: the oldest beyond `keep` is removed with what is in it. */
 void files_attempt_ended(struct files *f, const char *path);
+/* files_keep.c: counts the directories of earlier worker processes among the ended ones, unless
+ * another worker uses the root; takes the root's lock. Once, after files_open(). */
+void files_keep_old(struct files *f);
 /* The directory of an attempt (0 = the last) that exists; an adopted attempt's has the number it
  * began with. */
 err_t files_attempt_find(const struct files *f, struct str study, uint64_t trial, uint32_t attempt,

@@ -178,6 +178,35 @@ static void old_attempts_go(void **state)
     assert_int_equal(access(file, F_OK), 0); /* links are not followed */
 }
 
+/* A later process keeps as many, the youngest; not while another one uses the root. */
+static void attempts_of_an_earlier_process(void **state)
+{
+    struct place *p = *state;
+    char path[FILES_PATH];
+    for (uint64_t trial = 0; trial < 6; trial++) {
+        assert_true(files_attempt_path(&p->files, STR("s"), trial, 1, path));
+        assert_int_equal(files_attempt_make(path, NULL), ERR_OK);
+        struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000 + (time_t)((trial * 5) % 6)}};
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    struct files first, second;
+    assert_int_equal(files_open(&first, p->root, 1000, NULL), ERR_OK);
+    files_keep_old(&first);
+    assert_int_equal(files_open(&second, p->root, 2, NULL), ERR_OK);
+    files_keep_old(&second);
+    for (uint64_t trial = 0; trial < 6; trial++)
+        assert_int_equal(files_attempt_find(&second, STR("s"), trial, 1, path), ERR_OK);
+    files_close(&first);
+    files_close(&second);
+    assert_int_equal(files_open(&second, p->root, 2, NULL), ERR_OK);
+    files_keep_old(&second);
+    for (uint64_t trial = 0; trial < 6; trial++) { /* ages are 0 5 4 3 2 1 */
+        err_t wanted = trial == 1 || trial == 2 ? ERR_OK : ERR_NOT_FOUND;
+        assert_int_equal(files_attempt_find(&second, STR("s"), trial, 1, path), wanted);
+    }
+    files_close(&second);
+}
+
 static void which_attempt(void **state)
 {
     struct place *p = *state;
@@ -216,6 +245,7 @@ int main(void)
         T(study_directory),
         T(paths_that_lead_elsewhere),
         T(old_attempts_go),
+        T(attempts_of_an_earlier_process),
         T(which_attempt),
         T(root_that_cannot_be),
     };
