@@ -162,8 +162,8 @@ static err_t read_study(struct run *r, struct errmsg *em)
         e = client_operands(&run_table, &r->opts, 1, SIZE_MAX, em);
         if (e)
             return e;
-        return studyfile_inline(&r->study, (char *const *)(uintptr_t)r->opts.operands,
-                                r->opts.n_operands, &c, em);
+        return studyfile_inline(&r->study, (char *const *)r->opts.operands, r->opts.n_operands, &c,
+                                em);
     }
     if (r->opts.n_operands > 1)
         return errmsg_set(em, ERR_INVALID,

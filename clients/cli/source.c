@@ -284,7 +284,7 @@ static err_t not_found(struct source *s, struct find *f, struct errmsg *em)
                           f->name, s->name, near)
              : errmsg_set(em, ERR_NOT_FOUND, "there is no study %s in %s", f->name, s->name);
     for (size_t i = 0; i < f->n; i++)
-        free((char *)(uintptr_t)f->names[i]);
+        free((char *)f->names[i]);
     free(f->names);
     return e;
 }

@@ -19,7 +19,7 @@
 #include "json.h"
 #include "yaml.h"
 
-#define TEXT_LIMIT (1u << 20)
+#define TEXT_LIMIT ((size_t)1 << 20)
 #define FILE_LIMIT (64u << 20)
 #define SPEC_LIMIT (256u << 10)
 
@@ -50,12 +50,14 @@ static err_t read_whole(const char *path, struct buf *out, struct errmsg *em)
 static bool place_of(const struct errmsg *em, const char *name, size_t *line, size_t *column)
 {
     size_t n = strlen(name);
-    unsigned long l, c;
-    if (strncmp(em->text, name, n) != 0 || sscanf(em->text + n, ":%lu:%lu", &l, &c) != 2)
+    char *end;
+    if (strncmp(em->text, name, n) != 0 || em->text[n] != ':')
         return false;
-    *line = l;
-    *column = c;
-    return l > 0 && c > 0;
+    *line = strtoul(em->text + n + 1, &end, 10);
+    if (*end != ':')
+        return false;
+    *column = strtoul(end + 1, &end, 10);
+    return *end == ':' && *line > 0 && *column > 0;
 }
 
 void studyfile_mark(struct errmsg *em, const char *name, struct str text)
