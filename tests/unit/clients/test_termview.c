@@ -69,8 +69,8 @@ static void test_too_many_lines(void **state)
 {
     (void)state;
     char text[2 * TERMVIEW_LINES + 8];
-    for (size_t i = 0; i < sizeof text; i += 2)
-        memcpy(text + i, "x\n", 2);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 2 ? '\n' : 'x';
     termview_draw(&v, str_make(text, sizeof text));
     assert_int_equal(v.n, TERMVIEW_LINES);
 }
