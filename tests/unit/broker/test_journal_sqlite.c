@@ -1,0 +1,281 @@
+/* The journal on SQLite: files that cannot be used, questions of people, the views, and a full disk's ballast. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "dbguard.h"
+#include "hash.h"
+#include "journal.h"
+#include "tempdir.h"
+
+static struct tempdir dir;
+static char file[200];
+
+static int setup(void **unused)
+{
+    (void)unused;
+    tempdir_make(&dir);
+    tempdir_file(&dir, "farm.db", file, sizeof file);
+    return 0;
+}
+
+static int teardown(void **unused)
+{
+    (void)unused;
+    tempdir_remove(&dir);
+    return 0;
+}
+
+static struct journal *open_journal(uint64_t ballast)
+{
+    struct journal_config c = {.file = file, .ballast = ballast, .sql_ns = INT64_C(300000000)};
+    struct journal *j;
+    struct errmsg em = {{0}};
+    if (journal_open(&j, &c, &em) != ERR_OK)
+        fail_msg("%s", em.text);
+    return j;
+}
+
+static err_t try_open(struct errmsg *em)
+{
+    struct journal_config c = {.file = file};
+    struct journal *j;
+    err_t e = journal_open(&j, &c, em);
+    if (e == ERR_OK)
+        journal_close(j);
+    return e;
+}
+
+static void sql(const char *text)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", text, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static void test_one_broker_at_a_time(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    struct journal *j = open_journal(0);
+    struct stat st;
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(try_open(&em), ERR_EXISTS);
+    assert_non_null(strstr(em.text, "another broker has"));
+    journal_close(j);
+    assert_int_equal(try_open(&em), ERR_OK);
+}
+
+static void test_no_database(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    static const char text[] = "This is a letter, and it is a long one, because SQLite looks at the first hundred bytes of a "
+                               "file before it says that it is none of its own.";
+    tempdir_write(file, STR(text));
+    assert_int_equal(try_open(&em), ERR_INVALID);
+    assert_non_null(strstr(em.text, "is no database"));
+    struct stat st;
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_size, sizeof text - 1);
+}
+
+static void test_of_another_program(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    sql("CREATE TABLE notes(text)");
+    assert_int_equal(try_open(&em), ERR_INVALID);
+    assert_non_null(strstr(em.text, "another program"));
+}
+
+static void test_of_a_newer_version(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    journal_close(open_journal(0));
+    sql("PRAGMA user_version = 99");
+    assert_int_equal(try_open(&em), ERR_VERSION);
+    assert_non_null(strstr(em.text, "newer tunefarm"));
+}
+
+static void test_damaged(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    journal_close(open_journal(0));
+    FILE *f = fopen(file, "r+b");
+    assert_non_null(f);
+    fseek(f, 100, SEEK_SET); /* the first page's header of the schema */
+    for (int i = 0; i < 3000; i++)
+        fputc(0xa5, f);
+    fclose(f);
+    err_t e = try_open(&em);
+    assert_true(e == ERR_CORRUPT || e == ERR_INVALID);
+    assert_non_null(strstr(em.text, "not changed"));
+}
+
+static void test_places_that_cannot_be(void **unused)
+{
+    (void)unused;
+    struct errmsg em;
+    snprintf(file, sizeof file, "%s/none/farm.db", dir.path);
+    assert_int_equal(try_open(&em), ERR_IO);
+    snprintf(file, sizeof file, "%s", dir.path);
+    assert_true(try_open(&em) != ERR_OK);
+}
+
+/* ---- questions ---- */
+
+static struct group *wait_done(struct journal *j)
+{
+    struct group *g;
+    for (int i = 0; i < 60000; i++) {
+        if ((g = journal_done(j)))
+            return g;
+        poll(NULL, 0, 1);
+    }
+    fail_msg("the journal does not answer");
+    return NULL;
+}
+
+static struct group *study_group(void)
+{
+    struct group *g = group_new();
+    struct digest d = hash_bytes(STR("{}"));
+    effects_blob(&g->fx, d, STR("{}"));
+    *effects_study(&g->fx) = (struct study_image){.number = 1, .seq = 1, .name = STR("s"), .spec = d, .spec_number = 1,
+                                                  .has_best = true, .best = 0.25, .best_trial = 0};
+    for (uint64_t i = 0; i < 1000; i++)
+        *effects_trial(&g->fx) = (struct trial_image){.study = 1, .number = i, .seq = 1, .state = TRIAL_COMPLETE,
+                                                      .has_value = true, .value = 0.25 + (double)i,
+                                                      .params = STR("{\"lr\":0.5}"), .attempt = 1, .final_attempt = 1,
+                                                      .finished_ms = 1700000000000};
+    return g;
+}
+
+struct rows {
+    uint32_t n, groups;
+    char first[300], error[300];
+};
+
+static struct rows ask(struct journal *j, const char *query, const char *arg)
+{
+    struct group *g = group_new();
+    struct str args[1] = {str_of(arg)};
+    struct rows r = {0};
+    struct fx_ask *a = effects_ask(&g->fx, ASK_SQL, 5);
+    a->query = query;
+    a->args = args;
+    a->n_args = arg ? 1 : 0;
+    journal_submit(j, g);
+    for (bool complete = false; !complete;) {
+        g = wait_done(j);
+        for (size_t i = 0; i < g->n_answers; i++) {
+            const struct answer *x = &g->answers[i];
+            assert_int_equal(x->token, 5);
+            if (x->n_lines && !r.n)
+                str_copyz(r.first, sizeof r.first, x->lines[0]);
+            str_copyz(r.error, sizeof r.error, x->error);
+            r.n += x->n_lines;
+            r.groups++;
+            complete = x->complete;
+        }
+        group_free(g);
+    }
+    return r;
+}
+
+static void test_questions(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal(0);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, study_group());
+    group_free(wait_done(j));
+    struct rows r = ask(j, "select number, state, loss, json_extract(params,'$.lr') from trial order by number", NULL);
+    assert_string_equal(r.error, "");
+    assert_int_equal(r.n, 1000);
+    assert_true(r.groups > 1); /* in slices */
+    assert_string_equal(r.first, "[0,\"complete\",0.25,0.5]");
+    r = ask(j, "select count(*), null, 'x', x'01ff' from trial where loss < ?1", "10");
+    assert_string_equal(r.first, "[10,null,\"x\",\"01ff\"]");
+    r = ask(j, "select name, state, direction, best_loss, spec from study", NULL);
+    assert_string_equal(r.first, "[\"s\",\"open\",\"minimize\",0.25,\"{}\"]");
+    assert_string_equal(ask(j, "select * from worker", NULL).error, "");
+    assert_string_equal(ask(j, "select * from event", NULL).error, "");
+    assert_string_equal(ask(j, "select * from report", NULL).error, "");
+    journal_close(j);
+}
+
+static void test_questions_that_are_refused(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal(0);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    static const char *const bad[] = {"delete from journal", "drop view trial", "pragma user_version = 7",
+                                      "attach 'x.db' as x", "update trial_row set state = 0", "select nonsense",
+                                      "select 1; select 2", "", "  ;", "vacuum", "begin", "create temp table t(x)",
+                                      "select load_extension('x')", "select ?1", "insert into meta values(1,2)"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct rows r = ask(j, bad[i], NULL);
+        assert_int_equal(r.n, 0);
+        if (!r.error[0])
+            fail_msg("not refused: %s", bad[i]);
+    }
+    struct rows r = ask(j, "with recursive c(x) as (select 1 union all select x + 1 from c) select max(x) from c", NULL);
+    assert_non_null(strstr(r.error, "too long"));
+    r = ask(j, "with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(100000)) from c",
+            NULL);
+    assert_true(strstr(r.error, "too large") || strstr(r.error, "too long"));
+    assert_string_equal(ask(j, "select 1", NULL).first, "[1]"); /* and it goes on */
+    journal_close(j);
+}
+
+static void test_ballast(void **unused)
+{
+    (void)unused;
+    char path[220];
+    struct stat st;
+    struct errmsg em;
+    snprintf(path, sizeof path, "%s.ballast", file);
+    struct journal *j = open_journal(1 << 20);
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_blocks * 512 >= 1 << 20); /* really taken */
+    journal_close(j);
+    assert_int_not_equal(stat(path, &st), 0);
+    assert_false(ballast_make(file, UINT64_C(1) << 60));
+    assert_int_not_equal(stat(path, &st), 0);
+    assert_true(ballast_make(file, 0));
+}
+
+#define EACH(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EACH(test_one_broker_at_a_time),
+        EACH(test_no_database),
+        EACH(test_of_another_program),
+        EACH(test_of_a_newer_version),
+        EACH(test_damaged),
+        EACH(test_places_that_cannot_be),
+        EACH(test_questions),
+        EACH(test_questions_that_are_refused),
+        EACH(test_ballast),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
