@@ -133,7 +133,7 @@ static const char *unescape_one(const char *p, char **out)
             c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
             p += 6;
         }
-        *out = (char *)(uintptr_t)put_utf8(*out, c ? c : 0xfffd);
+        *out = (char *)put_utf8(*out, c ? c : 0xfffd);
         return p;
     }
     *(*out)++ = found ? to[found - from] : p[1];
@@ -482,8 +482,7 @@ const char *tunefarm_param_text(const struct tunefarm *t, const char *name, cons
         *value == '"' ? copy_string(value) : strndup(value, (size_t)(skip_value(value) - value));
     struct chain *c = text ? malloc(sizeof *c + strlen(text) + 1) : NULL;
     if (c) {
-        struct tunefarm *mine =
-            (struct tunefarm *)(uintptr_t)t; /* the text lives as long as the trial */
+        struct tunefarm *mine = (struct tunefarm *)t; /* the text lives as long as the trial */
         memcpy(c->text, text, strlen(text) + 1);
         c->next = mine->texts;
         mine->texts = c;

@@ -78,12 +78,12 @@ struct attempt *attempt_new(struct worker *w, const struct msg_assign *m)
 
 static void free_texts(struct attempt *a)
 {
-    free((char *)(uintptr_t)a->desc.study_name.p);
-    free((char *)(uintptr_t)a->desc.params.p);
-    free((char *)(uintptr_t)a->desc.resume.p);
-    free((char *)(uintptr_t)a->desc.gpus.p);
-    free((int64_t *)(uintptr_t)a->desc.decide);
-    free((double *)(uintptr_t)a->desc.point);
+    free((char *)a->desc.study_name.p);
+    free((char *)a->desc.params.p);
+    free((char *)a->desc.resume.p);
+    free((char *)a->desc.gpus.p);
+    free((int64_t *)a->desc.decide);
+    free((double *)a->desc.point);
     free(a->error);
     free(a->complaint);
     json_object_put(a->open.metrics);

@@ -30,15 +30,15 @@ static void free_final(struct outbox *o)
 {
     if (!o->final)
         return;
-    free((char *)(uintptr_t)o->final->metrics.p);
-    free((char *)(uintptr_t)o->final->error.p);
+    free((char *)o->final->metrics.p);
+    free((char *)o->final->error.p);
     free(o->final);
     o->final = NULL;
 }
 
 static void free_checkpoint(struct outbox *o)
 {
-    free((char *)(uintptr_t)o->checkpoint.uri.p);
+    free((char *)o->checkpoint.uri.p);
     o->checkpoint = (struct msg_checkpoint){0};
 }
 

@@ -188,7 +188,7 @@ static int spawn_process(struct child *c, uv_loop_t *loop, const struct child_se
     };
     uv_process_options_t o = {.file = s->launch,
                               .args = argv,
-                              .env = (char **)(uintptr_t)s->env,
+                              .env = (char **)s->env,
                               .cwd = s->cwd,
                               .flags = UV_PROCESS_DETACHED,
                               .stdio = io,
@@ -217,7 +217,7 @@ static char **launch_argv(const struct child_setup *s, char texts[3][24])
     snprintf(texts[1], sizeof texts[1], "%llu", (unsigned long long)s->files);
     snprintf(texts[2], sizeof texts[2], "%llu", (unsigned long long)s->memory);
     char **v = alloc_array(n + 5, sizeof *v);
-    v[0] = (char *)(uintptr_t) "tunefarm-launch";
+    v[0] = (char *)"tunefarm-launch";
     for (int i = 0; i < 3; i++)
         v[i + 1] = texts[i];
     memcpy(v + 4, s->argv, n * sizeof *v);
@@ -286,8 +286,7 @@ bool child_write(struct child *c, struct str line)
     if (!c->streams[STREAM_CHANNEL].open || c->ended ||
         uv_stream_get_write_queue_size(to) + line.n >= CHILD_QUEUE_MAX)
         return false;
-    uv_buf_t v[2] = {uv_buf_init((char *)(uintptr_t)line.p, (unsigned)line.n),
-                     uv_buf_init(newline, 1)};
+    uv_buf_t v[2] = {uv_buf_init((char *)line.p, (unsigned)line.n), uv_buf_init(newline, 1)};
     int n = uv_try_write(to, v, 2);
     size_t done = n > 0 ? (size_t)n : 0, rest = line.n + 1 - done;
     if (rest == 0)

@@ -38,14 +38,15 @@ static bool same_name(const char *entry, struct str name)
 static void set(struct vars *e, struct str name, struct str value)
 {
     char *text = arena_alloc(e->a, name.n + value.n + 2);
-    if (!text || memchr(value.p ? value.p : "", 0, value.n)) {
+    if (value.n == 0)
+        value.p = "";
+    if (!text || memchr(value.p, 0, value.n)) {
         e->bad = true;
         return;
     }
     memcpy(text, name.p, name.n);
     text[name.n] = '=';
-    if (value.n > 0)
-        memcpy(text + name.n + 1, value.p, value.n);
+    memcpy(text + name.n + 1, value.p, value.n);
     for (size_t i = 0; i < e->n; i++) {
         if (same_name(e->v[i], name)) {
             e->v[i] = text;
@@ -147,7 +148,7 @@ static err_t fill_one(const struct worker_run *r, uint32_t i, const struct spec_
             em, ERR_LIMIT,
             "objective.command[%u]: the arguments have more than %u bytes in all or a zero byte", i,
             ARGV_BYTES);
-    *out = (char *)(uintptr_t)text.p;
+    *out = (char *)text.p;
     return ERR_OK;
 }
 

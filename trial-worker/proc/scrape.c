@@ -124,9 +124,10 @@ static struct str group_text(struct scrape *s, uint32_t group, struct str line)
     if (group >= pcre2_get_ovector_count(s->found))
         return (struct str){0};
     const PCRE2_SIZE *v = pcre2_get_ovector_pointer(s->found);
-    if (v[2 * group] == PCRE2_UNSET || v[2 * group] > v[2 * group + 1] || v[2 * group + 1] > line.n)
+    if (v[(size_t)2 * group] == PCRE2_UNSET || v[(size_t)2 * group] > v[(size_t)2 * group + 1] ||
+        v[(size_t)2 * group + 1] > line.n)
         return (struct str){0};
-    return str_make(line.p + v[2 * group], v[2 * group + 1] - v[2 * group]);
+    return str_make(line.p + v[(size_t)2 * group], v[(size_t)2 * group + 1] - v[(size_t)2 * group]);
 }
 
 static void take_step(struct scrape *s, struct scrape_state *st, struct str line)

@@ -55,7 +55,7 @@ void fake_worker(struct fake_broker *b, const char *const *options)
     assert_true(b->worker >= 0);
     if (b->worker == 0) {
         fcntl(parent[0], F_SETFD, 0);
-        execv(argv[0], (char *const *)(uintptr_t)argv);
+        execv(argv[0], (char *const *)argv);
         _exit(99);
     }
     close(parent[0]);
