@@ -41,7 +41,7 @@ static void sweep(const char *base)
 {
     char pattern[SOCKET_ROOM + 32];
     glob_t found = {0};
-    snprintf(pattern, sizeof pattern, "%s/tunefarm-??????", base);
+    snprintf(pattern, sizeof pattern, "%s/tunefarm-run-??????", base);
     if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             struct stat st;
@@ -59,7 +59,7 @@ static err_t make_private_dir(struct embed *f, struct errmsg *em)
     if (!base || base[0] != '/' || strlen(base) > SOCKET_ROOM || access(base, W_OK))
         base = "/tmp";
     sweep(base);
-    snprintf(f->dir, sizeof f->dir, "%s/tunefarm-XXXXXX", base);
+    snprintf(f->dir, sizeof f->dir, "%s/tunefarm-run-XXXXXX", base);
     if (!mkdtemp(f->dir)) {
         err_t e =
             errmsg_set(em, ERR_IO, "no directory can be made in %s: %s", base, strerror(errno));
