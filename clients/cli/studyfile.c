@@ -120,7 +120,9 @@ static void apply_changes(struct json_object *root, const struct study_changes *
 
 void studyfile_path(const struct studyfile *s, const struct spec_file *f, struct buf *out)
 {
-    buf_printf(out, "%s/" STR_FMT, s->dir, STR_ARG(f->path));
+    if (strcmp(s->dir, ".") != 0)
+        buf_printf(out, "%s/", s->dir);
+    buf_add_str(out, f->path);
 }
 
 static err_t check_file(const char *path, struct stat *st, struct errmsg *em)
@@ -203,7 +205,9 @@ static err_t build(struct studyfile *s, struct str json, const char *where,
     if (!e) {
         struct buf dir;
         buf_init(&dir, 0);
-        buf_printf(&dir, "%s/" STR_FMT, where, STR_ARG(s->spec->objective.dir));
+        buf_addz(&dir, where);
+        if (!str_is(s->spec->objective.dir, "."))
+            buf_printf(&dir, "/" STR_FMT, STR_ARG(s->spec->objective.dir));
         s->dir = buf_takez(&dir);
         e = add_digests(s, root, em);
     }
