@@ -1,8 +1,9 @@
 /* The owner: the only file that knows core, journal and sockets.
  *
- * Inputs go to the core and gather in one group while another is at the journal. When that is durable its messages leave,
- * its answers go to the core, and the gathered group follows. So whatever came during one commit is the next one, and
- * nothing is said before it is on the disk. One loop thread runs all of this; the journal has its own. */
+ * Inputs go to the core and gather in one group while another is at the journal. When that is
+ * durable its messages leave, its answers go to the core, and the gathered group follows. So
+ * whatever came during one commit is the next one, and nothing is said before it is on the disk.
+ * One loop thread runs all of this; the journal has its own. */
 #include "broker.h"
 
 #include <stdlib.h>
@@ -139,8 +140,8 @@ static void recount(const struct broker *b)
     }
 }
 
-/* Hands the gathered group over if the journal is free (or the group is large). Returns when the core wants to be called
- * again. */
+/* Hands the gathered group over if the journal is free (or the group is large). Returns when the
+ * core wants to be called again. */
 static int64_t hand_over(struct broker *b, int64_t now)
 {
     int64_t wake = CLOCK_NEVER;
@@ -357,8 +358,8 @@ static err_t load_record(void *self, uint64_t seq, struct str body, struct errms
     arena_clear(&l->arena);
     err_t e = record_decode(&r, body, &l->arena, em);
     if (e != ERR_OK || r.seq != seq)
-        return errmsg_set(em, ERR_CORRUPT, "%s: the journal's record %llu cannot be read", l->b->o.db,
-                          (unsigned long long)seq);
+        return errmsg_set(em, ERR_CORRUPT, "%s: the journal's record %llu cannot be read",
+                          l->b->o.db, (unsigned long long)seq);
     bool spec = r.kind == REC_STUDY_CREATED || r.kind == REC_SPEC_ADDED;
     if (spec && (e = read_spec(l, r.digest, &env, em)) != ERR_OK)
         return e;
@@ -464,8 +465,11 @@ static err_t open_sockets(struct broker *b, struct errmsg *em)
     if (e != ERR_OK)
         return e;
     bool none = b->o.feed && str_is(str_of(b->o.feed), "none");
-    struct router_config c = {.listen = b->o.listen.v, .n_listen = b->o.listen.n,
-                              .feed = none ? NULL : b->o.feed ? b->o.feed : feed.text,
+    struct router_config c = {.listen = b->o.listen.v,
+                              .n_listen = b->o.listen.n,
+                              .feed = none        ? NULL
+                                      : b->o.feed ? b->o.feed
+                                                  : feed.text,
                               .curve = b->zauth ? &b->curve : NULL};
     struct router_events ev = {b, on_message, on_bad, on_role, on_feed_wanted};
     if (c.feed)
@@ -504,8 +508,8 @@ err_t broker_open(struct broker **out, const struct broker_options *o, struct er
     if (!o->listen.n)
         b->o.listen = (struct opt_list){(const char **)listen_default, 1};
     b->gather = group_new();
-    struct journal_config jc = {.file = o->db, .ballast = o->ballast, .sql_ns = o->sql_time,
-                                .wake = wake_loop, .self = b};
+    struct journal_config jc = {
+        .file = o->db, .ballast = o->ballast, .sql_ns = o->sql_time, .wake = wake_loop, .self = b};
     err_t e = journal_open(&b->journal, &jc, em);
     if (e == ERR_OK)
         e = open_loop(b, em);

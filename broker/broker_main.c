@@ -1,4 +1,5 @@
-/* The program tunefarm-broker: options, log, background, pid file, exit code. Everything else is broker.c. */
+/* The program tunefarm-broker: options, log, background, pid file, exit code. Everything else is
+ * broker.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static int fail(err_t e, const struct errmsg *em)
     return err_exit_code(e);
 }
 
-/* The parent stays in the foreground until the child serves or fails; the child returns with the pipe's end. */
+/* The parent stays in the foreground until the child serves or fails; the child returns with the
+ * pipe's end. */
 static err_t to_background(struct process *p, struct errmsg *em)
 {
     int ends[2];
@@ -120,7 +122,8 @@ int main(int argc, char **argv)
     }
     umask(077);
     if (opts.n_operands)
-        e = errmsg_set(&em, ERR_INVALID, "\"%s\" is not expected: the broker takes options only", opts.operands[0]);
+        e = errmsg_set(&em, ERR_INVALID, "\"%s\" is not expected: the broker takes options only",
+                       opts.operands[0]);
     if (e == ERR_OK)
         e = broker_options_check(&o, &em);
     if (e == ERR_OK)

@@ -1,8 +1,8 @@
-/* Records into state. Every change of a study or trial that survives a restart is made here, from a record alone, so that
- * the live state equals the fold of the journal.
+/* Records into state. Every change of a study or trial that survives a restart is made here, from a
+ * record alone, so that the live state equals the fold of the journal.
  *
- * Called by farm_journal.c for each record that is made, and by farm_load.c for each that is read. It asks the state
- * table and decides nothing: a record that does not fit is a contradiction. */
+ * Called by farm_journal.c for each record that is made, and by farm_load.c for each that is read.
+ * It asks the state table and decides nothing: a record that does not fit is a contradiction. */
 #include "apply.h"
 
 #include <stdlib.h>

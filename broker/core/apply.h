@@ -12,8 +12,10 @@ struct apply_spec {
     struct str bytes;
     const struct envelope *env;
 };
-/* NULL, or why the record contradicts the state (nothing or part of it was applied then: the farm is of no use). */
-const char *apply_record(struct farm *f, int64_t now, const struct record *r, const struct apply_spec *spec);
+/* NULL, or why the record contradicts the state (nothing or part of it was applied then: the farm
+ * is of no use). */
+const char *apply_record(struct farm *f, int64_t now, const struct record *r,
+                         const struct apply_spec *spec);
 bool apply_is_trial_kind(unsigned kind);
 
 #endif

@@ -1,8 +1,9 @@
-/* Attachments of studies to optimizers. An attachment has an epoch, which fences an optimizer that returns: what it says
- * under an older one changes nothing. Everything about an attachment is forgotten with it; the next begins from the
- * study's first record.
+/* Attachments of studies to optimizers. An attachment has an epoch, which fences an optimizer that
+ * returns: what it says under an older one changes nothing. Everything about an attachment is
+ * forgotten with it; the next begins from the study's first record.
  *
- * farm_tick() calls attach_all() when a study or an optimizer came; on_optimizer.c serves the attachment. */
+ * farm_tick() calls attach_all() when a study or an optimizer came; on_optimizer.c serves the
+ * attachment. */
 #include "attach.h"
 
 #include "stream.h"
@@ -17,8 +18,7 @@
 static struct session *least_busy(const struct farm *f)
 {
     struct session *best = NULL;
-    LIST_FOREACH(it, &f->optimizers)
-    {
+    LIST_FOREACH (it, &f->optimizers) {
         struct session *o = CONTAINER_OF(it, struct session, in_role);
         if (!best || o->n_studies < best->n_studies)
             best = o;
@@ -40,11 +40,15 @@ static void attach(const struct act *a, struct study *s, struct session *o)
     s->stream->attachment = true;
     s->stream->epoch = s->optimizer_epoch;
     s->stream->kinds = OPTIMIZER_KINDS;
-    struct msg_attached m = {.study = s->number, .epoch = s->optimizer_epoch,
-                             .name = str_of(s->name), .spec = s->spec,
-                             .spec_number = s->spec_number, .head = s->study_seq,
+    struct msg_attached m = {.study = s->number,
+                             .epoch = s->optimizer_epoch,
+                             .name = str_of(s->name),
+                             .spec = s->spec,
+                             .spec_number = s->spec_number,
+                             .head = s->study_seq,
                              .next_draw = s->next_draw,
-                             .elapsed_ms = study_elapsed_ms(s, a->now), .trials = s->n_trials};
+                             .elapsed_ms = study_elapsed_ms(s, a->now),
+                             .trials = s->n_trials};
     effects_send(a->fx, o->peer, o->number, MSG_ATTACHED, &m);
     study_activate(s);
 }
@@ -92,8 +96,7 @@ void attach_end(const struct act *a, struct study *s, const char *why)
 
 void attach_lose_all(const struct act *a, struct session *optimizer)
 {
-    LIST_FOREACH_SAFE(it, tmp, &optimizer->studies)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &optimizer->studies) {
         struct study *s = CONTAINER_OF(it, struct study, in_optimizer);
         lose(a->f, s);
     }

@@ -1,5 +1,5 @@
-/* farm_check(): every invariant of the core recounted from nothing. The simulator and the tests call it after each step,
- * the daemon with --check. It changes nothing. */
+/* farm_check(): every invariant of the core recounted from nothing. The simulator and the tests
+ * call it after each step, the daemon with --check. It changes nothing. */
 #include "farm_state.h"
 #include "study.h"
 #include "trial.h"
@@ -49,8 +49,7 @@ static err_t check_study(const struct farm *f, const struct study *s, struct err
     for (unsigned i = 0; i <= TRIAL_CANCELLED; i++)
         HOLD(count[i] == s->count[i], "study %s: %llu trials are %s, counted %llu", s->name,
              ULL(count[i]), trial_state_name(i), ULL(s->count[i]));
-    LIST_FOREACH(it, &s->open)
-    {
+    LIST_FOREACH (it, &s->open) {
         unfinished++;
     }
     HOLD(unfinished == study_unfinished(s), "study %s: unfinished trials", s->name);
@@ -68,8 +67,7 @@ static err_t check_worker(const struct worker *w, struct errmsg *em)
 {
     struct resources used = {0};
     uint32_t held = 0;
-    LIST_FOREACH(it, &w->held)
-    {
+    LIST_FOREACH (it, &w->held) {
         const struct trial_open *o = CONTAINER_OF(it, struct trial_open, held);
         HOLD(o->owner == w, "worker: it holds what another owns");
         used.cpu += o->taken.cpu;
@@ -119,8 +117,7 @@ err_t farm_check(const struct farm *f, struct errmsg *em)
             return e;
     }
     uint64_t last = 0;
-    LIST_FOREACH(it, &f->dirty_trials)
-    {
+    LIST_FOREACH (it, &f->dirty_trials) {
         const struct trial_open *o = CONTAINER_OF(it, struct trial_open, dirty);
         HOLD(o->dirty_seq >= last, "rows: the list of changed trials is out of order");
         last = o->dirty_seq;

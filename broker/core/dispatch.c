@@ -1,12 +1,13 @@
 /* Sharing slots between studies.
  *
- * Again and again the next slot goes to the study of the highest priority, and among equals to the one with the fewest
- * attempts per weight. If a trial of it is waiting, it is granted; if the study is merely willing, the slot is kept for a
- * proposal (`promised`), so that studies whose points are not yet made are not starved by those with a long line. A kept
- * slot is asked for once; while that WANT is unanswered it stays kept, but not for longer than WANT_PATIENCE.
+ * Again and again the next slot goes to the study of the highest priority, and among equals to the
+ * one with the fewest attempts per weight. If a trial of it is waiting, it is granted; if the study
+ * is merely willing, the slot is kept for a proposal (`promised`), so that studies whose points are
+ * not yet made are not starved by those with a long line. A kept slot is asked for once; while that
+ * WANT is unanswered it stays kept, but not for longer than WANT_PATIENCE.
  *
- * Studies are scanned (hundreds), trials never, and workers only as far as they gained slots since the study last found
- * none that fits. */
+ * Studies are scanned (hundreds), trials never, and workers only as far as they gained slots since
+ * the study last found none that fits. */
 #include "dispatch.h"
 
 #include "study.h"
@@ -52,11 +53,10 @@ static bool before(const struct study *x, const struct study *y)
 static struct study *next_study(const struct act *a)
 {
     struct study *best = NULL;
-    LIST_FOREACH(it, &a->f->active)
-    {
+    LIST_FOREACH (it, &a->f->active) {
         struct study *s = CONTAINER_OF(it, struct study, active);
-        bool able = !s->blocked && has_room(s) &&
-                    (s->ready.n || s->promised < want_room(a->f, s, a->now));
+        bool able =
+            !s->blocked && has_room(s) && (s->ready.n || s->promised < want_room(a->f, s, a->now));
         if (able && (!best || before(s, best)))
             best = s;
     }
@@ -77,8 +77,7 @@ static struct worker *find_worker(struct farm *f, const struct study *s)
 {
     struct worker *best = NULL;
     uint32_t seen = 0, most = 0;
-    LIST_FOREACH(it, &f->free)
-    {
+    LIST_FOREACH (it, &f->free) {
         struct worker *w = CONTAINER_OF(it, struct worker, free);
         if (w->gain_gen <= s->blocked_gen || seen == LOOK)
             break;
@@ -129,16 +128,14 @@ static uint32_t to_ask(const struct act *a, const struct study *s)
 void dispatch_run(const struct act *a)
 {
     struct farm *f = a->f;
-    LIST_FOREACH(it, &f->active)
-    {
+    LIST_FOREACH (it, &f->active) {
         struct study *s = CONTAINER_OF(it, struct study, active);
         s->blocked = false;
         s->promised = 0;
     }
     f->run++;
     share(a);
-    LIST_FOREACH_SAFE(it, tmp, &f->active)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->active) {
         struct study *s = CONTAINER_OF(it, struct study, active);
         s->ask = to_ask(a, s);
         if (!s->ready.n && !s->optimizer)

@@ -1,7 +1,7 @@
 /* Appending to a group: arrays that grow by doubling, bytes in one buffer.
  *
- * Called by every file of the core through farm_journal.c and directly; read by the journal's thread and by the owner.
- * Nothing here decides anything. */
+ * Called by every file of the core through farm_journal.c and directly; read by the journal's
+ * thread and by the owner. Nothing here decides anything. */
 #include "effects.h"
 
 #include <stdlib.h>
@@ -22,7 +22,8 @@ static void *push(void **v, size_t *n, size_t *cap, size_t size)
     memset(x, 0, size);
     return x;
 }
-#define PUSH(fx, array) push((void **)&(fx)->array, &(fx)->n_##array, &(fx)->cap_##array, sizeof *(fx)->array)
+#define PUSH(fx, array)                                                                            \
+    push((void **)&(fx)->array, &(fx)->n_##array, &(fx)->cap_##array, sizeof *(fx)->array)
 
 void effects_init(struct effects *fx)
 {
@@ -139,10 +140,17 @@ static struct str record_text(const struct record *r)
 struct span effects_record(struct effects *fx, const struct record *r)
 {
     struct fx_record *x = PUSH(fx, records);
-    *x = (struct fx_record){.seq = r->seq, .study = r->study, .study_seq = r->study_seq,
-                            .trial = r->trial, .wall_ms = r->wall_ms, .step = r->step,
-                            .value = r->value, .attempt = r->attempt, .kind = r->kind,
-                            .has_step = r->has_step, .has_value = r->has_value};
+    *x = (struct fx_record){.seq = r->seq,
+                            .study = r->study,
+                            .study_seq = r->study_seq,
+                            .trial = r->trial,
+                            .wall_ms = r->wall_ms,
+                            .step = r->step,
+                            .value = r->value,
+                            .attempt = r->attempt,
+                            .kind = r->kind,
+                            .has_step = r->has_step,
+                            .has_value = r->has_value};
     struct str text = record_text(r);
     if (text.n)
         x->text = effects_bytes(fx, text);
@@ -173,8 +181,12 @@ void effects_request(struct effects *fx, const struct msg_reply *answer, int64_t
     struct span name = effects_bytes(fx, answer->name);
     struct span text = effects_bytes(fx, answer->text);
     struct fx_request *q = PUSH(fx, requests);
-    *q = (struct fx_request){.request = answer->request, .number = answer->number,
-                             .seq = answer->seq, .wall_ms = wall_ms, .name = name, .text = text};
+    *q = (struct fx_request){.request = answer->request,
+                             .number = answer->number,
+                             .seq = answer->seq,
+                             .wall_ms = wall_ms,
+                             .name = name,
+                             .text = text};
 }
 
 struct trial_image *effects_trial(struct effects *fx)

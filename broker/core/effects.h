@@ -1,9 +1,11 @@
-/* What a turn of the broker's core wants done: records and rows for the journal, questions to the store, and messages
- * that may leave only when all of that is durable (output commit). One `struct effects` is one group of the journal.
+/* What a turn of the broker's core wants done: records and rows for the journal, questions to the
+ * store, and messages that may leave only when all of that is durable (output commit). One `struct
+ * effects` is one group of the journal.
  *
- * The core appends; the owner hands the group to the journal (which reads rows, puts and asks), and when the group is
- * durable sends the messages and feed frames in order and gives every answer to farm_on_answer(). Bytes stand in one
- * buffer and are named by offset, so that appending never invalidates what is there. */
+ * The core appends; the owner hands the group to the journal (which reads rows, puts and asks), and
+ * when the group is durable sends the messages and feed frames in order and gives every answer to
+ * farm_on_answer(). Bytes stand in one buffer and are named by offset, so that appending never
+ * invalidates what is there. */
 #ifndef FARM_CORE_EFFECTS_H
 #define FARM_CORE_EFFECTS_H
 
@@ -43,12 +45,13 @@ struct fx_record {
 };
 
 enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL };
-/* A question to the store, answered after the group it stands in is durable; so it sees that group. */
+/* A question to the store, answered after the group it stands in is durable; so it sees that group.
+ */
 struct fx_ask {
     uint8_t kind;   /* enum ask_kind */
     uint64_t token; /* given back */
-    /* ASK_RECORDS: by study_seq of `study`, or by seq if study is 0, in [from, to]; at most `limit` records and 512 KiB;
-     * kinds whose bit in `kinds` is clear are left out. */
+    /* ASK_RECORDS: by study_seq of `study`, or by seq if study is 0, in [from, to]; at most `limit`
+     * records and 512 KiB; kinds whose bit in `kinds` is clear are left out. */
     uint64_t study, from, to, kinds;
     uint32_t limit;
     /* ASK_BLOB: bytes [from, from + limit) of the blob; limit 0 asks only for its size. */
@@ -70,16 +73,16 @@ struct answer {
     uint64_t token;
     const struct answer_row *rows; /* ASK_RECORDS, in order */
     uint32_t n_rows;
-    bool complete;       /* ASK_RECORDS: everything up to `to` is here; ASK_SQL: the last piece */
-    bool known;          /* ASK_BLOB */
-    uint64_t size;       /* ASK_BLOB: of the whole */
-    struct str bytes;    /* ASK_BLOB */
+    bool complete;    /* ASK_RECORDS: everything up to `to` is here; ASK_SQL: the last piece */
+    bool known;       /* ASK_BLOB */
+    uint64_t size;    /* ASK_BLOB: of the whole */
+    struct str bytes; /* ASK_BLOB */
     const struct str *columns; /* ASK_SQL */
     uint32_t n_columns;
     const struct str *lines; /* ASK_SQL: JSON arrays */
     uint32_t n_lines;
-    struct str error;    /* ASK_SQL: a sentence; empty = fine */
-    uint64_t seq;        /* durable journal seq that was read */
+    struct str error; /* ASK_SQL: a sentence; empty = fine */
+    uint64_t seq;     /* durable journal seq that was read */
 };
 
 struct fx_blob { /* stored if it is not there yet */
@@ -114,7 +117,8 @@ struct effects {
     size_t n_studies, cap_studies;
     struct worker_image *workers;
     size_t n_workers, cap_workers;
-    uint64_t fold_seq; /* with images: every record up to here is in the rows, once these images are; 0 = unchanged */
+    uint64_t fold_seq; /* with images: every record up to here is in the rows, once these images
+                          are; 0 = unchanged */
 };
 
 void effects_init(struct effects *fx);
@@ -126,10 +130,12 @@ struct str effects_str(const struct effects *fx, struct span s);
 struct span effects_bytes(struct effects *fx, struct str s); /* copies */
 
 /* Encodes and appends. msg is the struct msg_<name> of kind. */
-void effects_send(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind, const void *msg);
+void effects_send(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind,
+                  const void *msg);
 void effects_feed(struct effects *fx, uint64_t study, unsigned kind, const void *msg);
 /* Begins a message or frame whose body the caller appends to fx->bytes; the caller sets body.n. */
-struct fx_message *effects_open_message(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind);
+struct fx_message *effects_open_message(struct effects *fx, uint64_t peer, uint64_t session,
+                                        unsigned kind);
 struct fx_feed *effects_open_feed(struct effects *fx, uint64_t study, unsigned kind);
 /* Appends a record; returns the span of its encoded form. */
 struct span effects_record(struct effects *fx, const struct record *r);

@@ -1,5 +1,6 @@
-/* The head of an EVENTS body in msgpack: the small fields first, the list of records last, so that encoded records can
- * simply follow. Field numbers are those of messages.def; a test decodes the result with the common decoder.
+/* The head of an EVENTS body in msgpack: the small fields first, the list of records last, so that
+ * encoded records can simply follow. Field numbers are those of messages.def; a test decodes the
+ * result with the common decoder.
  *
  * Used by stream.c for optimizers, tails and the feed. */
 #include "events_head.h"

@@ -1,7 +1,7 @@
 /* The aggregate and its entry points: which message goes to whom, and what is done at every turn.
  *
- * The owner (broker.c) and the simulator call what farm.h declares. Who may send what stands in one table here; nothing
- * that is not in it has an effect. */
+ * The owner (broker.c) and the simulator call what farm.h declares. Who may send what stands in one
+ * table here; nothing that is not in it has an effect. */
 #include "farm.h"
 
 #include <stdlib.h>
@@ -26,11 +26,19 @@
 
 void farm_config_defaults(struct farm_config *c)
 {
-    *c = (struct farm_config){.epoch = 1, .lease_ns = 30 * NS_PER_S, .beat_ns = 5 * NS_PER_S,
-                              .orphan_ns = 600 * NS_PER_S, .flush_ns = 100 * NS_PER_MS,
-                              .restart_grace_ns = 15 * NS_PER_S, .row_ns = NS_PER_S,
-                              .max_sessions = 20000, .max_workers = 10000, .lost_limit = 8,
-                              .put_limit = (size_t)256 << 20, .feed = "", .version = ""};
+    *c = (struct farm_config){.epoch = 1,
+                              .lease_ns = 30 * NS_PER_S,
+                              .beat_ns = 5 * NS_PER_S,
+                              .orphan_ns = 600 * NS_PER_S,
+                              .flush_ns = 100 * NS_PER_MS,
+                              .restart_grace_ns = 15 * NS_PER_S,
+                              .row_ns = NS_PER_S,
+                              .max_sessions = 20000,
+                              .max_workers = 10000,
+                              .lost_limit = 8,
+                              .put_limit = (size_t)256 << 20,
+                              .feed = "",
+                              .version = ""};
 }
 
 struct farm *farm_new(const struct farm_config *c)
@@ -40,12 +48,13 @@ struct farm *farm_new(const struct farm_config *c)
     f->feed = str_dupz(str_of(c->feed));
     f->version = str_dupz(str_of(c->version));
     f->put_budget.limit = c->put_limit;
-    struct list *lists[] = {&f->active, &f->touched, &f->tails, &f->pump, &f->optimizers, &f->free,
-                            &f->dirty_trials, &f->dirty_studies, &f->dirty_workers, &f->puts};
+    struct list *lists[] = {&f->active,        &f->touched, &f->tails,        &f->pump,
+                            &f->optimizers,    &f->free,    &f->dirty_trials, &f->dirty_studies,
+                            &f->dirty_workers, &f->puts};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    struct idmap *maps[] = {&f->names, &f->sessions, &f->peers, &f->workers, &f->pending,
-                            &f->requests, &f->worker_numbers};
+    struct idmap *maps[] = {&f->names,   &f->sessions, &f->peers,         &f->workers,
+                            &f->pending, &f->requests, &f->worker_numbers};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         idmap_init(maps[i]);
     heap_init(&f->leases);
@@ -66,8 +75,7 @@ void farm_free(struct farm *f)
     pos = 0;
     for (struct pending *p; (p = idmap_next(&f->pending, &pos));)
         free(p);
-    LIST_FOREACH_SAFE(it, tmp, &f->puts)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->puts) {
         put_end_all(f, CONTAINER_OF(it, struct put, in_farm)->session);
     }
     for (size_t i = 0; i < f->n_studies; i++)
@@ -235,8 +243,7 @@ static void release_delayed(const struct act *a)
 /* A closed study whose last trial became final has ended. */
 static void end_studies(const struct act *a)
 {
-    LIST_FOREACH(it, &a->f->touched)
-    {
+    LIST_FOREACH (it, &a->f->touched) {
         struct study *s = CONTAINER_OF(it, struct study, touched);
         if (s->state != STUDY_CLOSED || study_unfinished(s))
             continue;
@@ -262,7 +269,9 @@ static void beacon(const struct act *a)
     if (a->now < f->beacon_at || !f->feed_wanted)
         return;
     struct farm_counts c = farm_counts(f);
-    struct msg_beacon m = {.seq = f->seq, .epoch = f->c.epoch, .workers = (uint32_t)c.workers,
+    struct msg_beacon m = {.seq = f->seq,
+                           .epoch = f->c.epoch,
+                           .workers = (uint32_t)c.workers,
                            .running = (uint32_t)c.running};
     effects_feed(a->fx, 0, MSG_BEACON, &m);
     f->beacon_at = a->now + NS_PER_S;
@@ -270,7 +279,10 @@ static void beacon(const struct act *a)
 
 static int64_t next_wake(const struct farm *f, int64_t now)
 {
-    int64_t times[] = {session_next_expiry(f), relay_next(f), rows_next(f), want_next(f, now),
+    int64_t times[] = {session_next_expiry(f),
+                       relay_next(f),
+                       rows_next(f),
+                       want_next(f, now),
                        heap_top(&f->delayed) ? heap_top(&f->delayed)->key : CLOCK_NEVER,
                        f->feed_wanted ? f->beacon_at : CLOCK_NEVER};
     int64_t at = f->again ? now : CLOCK_NEVER;
@@ -323,8 +335,7 @@ struct farm_counts farm_counts(const struct farm *f)
     struct farm_counts c = f->counts;
     c.studies = f->n_studies;
     c.workers = f->workers.n;
-    LIST_FOREACH(it, &f->optimizers)
-    {
+    LIST_FOREACH (it, &f->optimizers) {
         c.optimizers++;
     }
     c.clients = f->sessions.n - f->workers.n - c.optimizers;

@@ -1,9 +1,9 @@
-/* Coming back: the rows of the database, then the records behind them. What a row has already is skipped by its seq, so
- * the result is the fold of the whole journal. Attempts that were open stay open without an owner until their workers
- * say HELLO, or the grace is over.
+/* Coming back: the rows of the database, then the records behind them. What a row has already is
+ * skipped by its seq, so the result is the fold of the whole journal. Attempts that were open stay
+ * open without an owner until their workers say HELLO, or the grace is over.
  *
- * Called by the owner before the first message. What is read is checked: a database that contradicts itself is refused,
- * not repaired. */
+ * Called by the owner before the first message. What is read is checked: a database that
+ * contradicts itself is refused, not repaired. */
 #include "farm.h"
 
 #include <stdlib.h>
@@ -102,7 +102,8 @@ err_t farm_load_record(struct farm *f, const struct record *r, struct str spec,
 {
     struct apply_spec sp = {.bytes = spec, .env = env};
     if (r->seq <= f->seq)
-        return errmsg_set(em, ERR_CORRUPT, "the journal's record %llu is out of order", ULL(r->seq));
+        return errmsg_set(em, ERR_CORRUPT, "the journal's record %llu is out of order",
+                          ULL(r->seq));
     struct study *s = study_get(f, r->study);
     if (has_it(f, r)) {
         f->seq = r->seq;
@@ -115,7 +116,8 @@ err_t farm_load_record(struct farm *f, const struct record *r, struct str spec,
     uint64_t study_seq = s ? s->study_seq : 0;
     const char *fault = apply_record(f, 0, r, &sp);
     if (fault)
-        return errmsg_set(em, ERR_CORRUPT, "the journal's record %llu (%s, study %llu, trial %llu) does not fit: %s",
+        return errmsg_set(em, ERR_CORRUPT,
+                          "the journal's record %llu (%s, study %llu, trial %llu) does not fit: %s",
                           ULL(r->seq), record_kind_name(r->kind), ULL(r->study), ULL(r->trial),
                           fault);
     if (s && s->study_seq < study_seq)
@@ -133,8 +135,7 @@ static void settle_study(struct farm *f, struct study *s, int64_t now)
 {
     s->feed_next = s->study_seq + 1;
     s->open_since = s->state == STUDY_OPEN ? now : 0;
-    LIST_FOREACH(it, &s->open)
-    {
+    LIST_FOREACH (it, &s->open) {
         wait_for_worker(f, CONTAINER_OF(it, struct trial_open, in_study), f->grace_until);
     }
 }
@@ -148,8 +149,8 @@ err_t farm_load_check(const struct farm *f, struct errmsg *em)
             n += s->count[state];
         if (n != s->n_trials)
             return errmsg_set(em, ERR_CORRUPT,
-                              "the database has %llu trials of study %s, %llu were expected", ULL(n),
-                              s->name, ULL(s->n_trials));
+                              "the database has %llu trials of study %s, %llu were expected",
+                              ULL(n), s->name, ULL(s->n_trials));
     }
     return ERR_OK;
 }
@@ -164,7 +165,7 @@ void farm_load_done(struct farm *f, int64_t now, uint64_t last_seq, struct effec
         settle_study(f, f->studies[i], now);
     f->attach_wanted = true;
     f->beacon_at = now;
-    struct record r = {.kind = REC_BROKER_STARTED, .number = f->c.epoch,
-                       .text = str_of(f->version)};
+    struct record r = {
+        .kind = REC_BROKER_STARTED, .number = f->c.epoch, .text = str_of(f->version)};
     verb_record(&a, NULL, &r, NULL);
 }

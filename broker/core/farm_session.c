@@ -1,11 +1,12 @@
 /* Sessions and leases.
  *
- * A session begins with HELLO and lasts until BYE, until the same process says HELLO again, or until it was silent for
- * lease_ns. Safety never hangs on that: what a worker says carries the attempt, and the attempt decides. When a worker is
- * given up, its attempts expire; when it comes back, verdict.c says what becomes of those it still holds.
+ * A session begins with HELLO and lasts until BYE, until the same process says HELLO again, or
+ * until it was silent for lease_ns. Safety never hangs on that: what a worker says carries the
+ * attempt, and the attempt decides. When a worker is given up, its attempts expire; when it comes
+ * back, verdict.c says what becomes of those it still holds.
  *
- * A session's place in the lease heap may be early, because not every message moves it: when it comes to the top, `seen`
- * tells whether it is due. */
+ * A session's place in the lease heap may be early, because not every message moves it: when it
+ * comes to the top, `seen` tells whether it is due. */
 #include "farm_session.h"
 
 #include <stdlib.h>
@@ -28,7 +29,9 @@ struct session *session_get(const struct farm *f, uint64_t number)
 void session_error(struct effects *fx, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                    const char *text)
 {
-    struct msg_error m = {.code = (uint8_t)e, .name = str_of(err_name(e)), .text = str_of(text),
+    struct msg_error m = {.code = (uint8_t)e,
+                          .name = str_of(err_name(e)),
+                          .text = str_of(text),
                           .kind = (uint8_t)kind};
     m.text.n = str_utf8_cut(m.text, 1024);
     effects_send(fx, peer, session, MSG_ERROR, &m);
@@ -96,8 +99,7 @@ static void worker_leaves(const struct act *a, struct session *s, enum worker_st
                           struct str note)
 {
     struct worker *w = s->worker;
-    LIST_FOREACH_SAFE(it, tmp, &w->held)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &w->held) {
         struct trial *t = CONTAINER_OF(it, struct trial_open, held)->trial;
         if (state == WORKER_LEFT)
             verb_release(a, t, STR("the worker left"));
@@ -141,7 +143,8 @@ static void worker_json(struct buf *out, const struct session *s, const struct m
     jsonw_end(&j);
 }
 
-/* The worker of a new session: the one of that process if it is there, else a new one. NULL: refused. */
+/* The worker of a new session: the one of that process if it is there, else a new one. NULL:
+ * refused. */
 static struct worker *meet_worker(const struct act *a, struct session *s, const struct msg_hello *h)
 {
     struct worker *w = remote_find(a->f, h->peer);
@@ -169,12 +172,17 @@ static void send_welcome(const struct act *a, const struct session *s, const str
     const struct farm_config *c = &a->f->c;
     struct msg_welcome m = {
         .version = frame_negotiate(h->version_min, h->version_max, PROTO_MAJOR, PROTO_MAJOR),
-        .farm = c->farm, .timeline = c->timeline, .epoch = c->epoch, .session = s->number,
+        .farm = c->farm,
+        .timeline = c->timeline,
+        .epoch = c->epoch,
+        .session = s->number,
         .beat_ms = (uint32_t)(c->beat_ns / NS_PER_MS),
         .lease_ms = (uint32_t)(c->lease_ns / NS_PER_MS),
         .orphan_ms = (uint32_t)(c->orphan_ns / NS_PER_MS),
-        .flush_ms = (uint32_t)(c->flush_ns / NS_PER_MS), .seq = a->f->seq,
-        .feed = str_of(a->f->feed), .hello = h->number};
+        .flush_ms = (uint32_t)(c->flush_ns / NS_PER_MS),
+        .seq = a->f->seq,
+        .feed = str_of(a->f->feed),
+        .hello = h->number};
     m.verdicts.v = verdicts;
     m.verdicts.n = n;
     effects_send(a->fx, s->peer, s->number, MSG_WELCOME, &m);
@@ -212,8 +220,7 @@ static void drop_former(const struct act *a, const struct farm_input *in)
         idmap_remove(&f->peers, in->peer); /* its worker is met again below */
     if (h->role != ROLE_OPTIMIZER)
         return;
-    LIST_FOREACH_SAFE(it, tmp, &f->optimizers)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->optimizers) {
         struct session *o = CONTAINER_OF(it, struct session, in_role);
         if (id128_eq(o->id, h->peer))
             session_drop(a, o);

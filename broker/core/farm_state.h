@@ -1,7 +1,8 @@
 /* The objects of the core, open to its own files only. Who changes what:
  *
- *   durable (a fold of the journal): everything in trial and study that is not marked volatile, by apply.c alone;
- *   volatile: sessions, workers, leases, streams, wants, by the file of that name. It is lost at a restart. */
+ *   durable (a fold of the journal): everything in trial and study that is not marked volatile, by
+ * apply.c alone; volatile: sessions, workers, leases, streams, wants, by the file of that name. It
+ * is lost at a restart. */
 #ifndef FARM_CORE_FARM_STATE_H
 #define FARM_CORE_FARM_STATE_H
 
@@ -37,21 +38,22 @@ struct trial {
 /* What only a trial that is not final, or not yet written, has. */
 struct trial_open {
     struct trial *trial;
-    struct trial_image im; /* strings owned; state, seq, attempt, final_attempt and adopted stand in trial */
-    struct list in_study;  /* study->open while the trial is not final */
-    struct heap_node ready; /* study->ready while queued */
+    struct trial_image
+        im; /* strings owned; state, seq, attempt, final_attempt and adopted stand in trial */
+    struct list in_study;     /* study->open while the trial is not final */
+    struct heap_node ready;   /* study->ready while queued */
     struct heap_node delayed; /* farm->delayed while delayed */
-    struct list dirty;     /* farm->dirty while the row is behind */
-    uint64_t dirty_seq;    /* first record that the row lacks */
+    struct list dirty;        /* farm->dirty while the row is behind */
+    uint64_t dirty_seq;       /* first record that the row lacks */
     int64_t dirty_at;
     /* volatile, while an attempt is open */
-    struct worker *owner;  /* connected holder, or NULL */
-    struct resources taken; /* of the owner */
-    struct list held;      /* owner->held */
+    struct worker *owner;    /* connected holder, or NULL */
+    struct resources taken;  /* of the owner */
+    struct list held;        /* owner->held */
     struct heap_node orphan; /* farm->orphans while there is no owner */
     int64_t held_since;
-    uint64_t beat;         /* owner's beat that named it last */
-    uint32_t missed;       /* beats since then */
+    uint64_t beat;   /* owner's beat that named it last */
+    uint32_t missed; /* beats since then */
 };
 
 struct study {
@@ -82,10 +84,10 @@ struct study {
     struct list dirty;
     uint64_t dirty_seq;
     int64_t dirty_at;
-    struct list active;    /* farm->active: may have work for dispatch */
-    struct list touched;   /* farm->touched: records since the last tick */
-    struct list streams;   /* of stream.in_owner */
-    uint64_t blocked_gen;  /* no worker gaining slots up to here fits */
+    struct list active;   /* farm->active: may have work for dispatch */
+    struct list touched;  /* farm->touched: records since the last tick */
+    struct list streams;  /* of stream.in_owner */
+    uint64_t blocked_gen; /* no worker gaining slots up to here fits */
     /* attachment */
     struct session *optimizer;
     struct list in_optimizer;
@@ -93,12 +95,12 @@ struct study {
     uint64_t want, answered; /* numbers; equal = none outstanding */
     uint32_t want_n;         /* proposals outstanding */
     int64_t want_at;
-    bool hold;               /* gave fewer than asked for: wait for news */
-    bool broken;             /* its optimizer cannot go on */
-    uint32_t promised;       /* scratch of dispatch: slots kept for proposals */
-    uint32_t ask;            /* proposals to ask for in this tick */
-    bool blocked;            /* scratch of dispatch: no worker fits */
-    uint64_t feed_next;      /* study_seq of the first record not on the feed yet */
+    bool hold;          /* gave fewer than asked for: wait for news */
+    bool broken;        /* its optimizer cannot go on */
+    uint32_t promised;  /* scratch of dispatch: slots kept for proposals */
+    uint32_t ask;       /* proposals to ask for in this tick */
+    bool blocked;       /* scratch of dispatch: no worker fits */
+    uint64_t feed_next; /* study_seq of the first record not on the feed yet */
 };
 
 struct session {
@@ -106,13 +108,13 @@ struct session {
     uint8_t role;
     struct id128 id;
     char *name, *host;
-    int64_t seen;             /* last valid message */
-    struct heap_node lease;   /* farm->leases; key may be early, is checked against seen */
+    int64_t seen;           /* last valid message */
+    struct heap_node lease; /* farm->leases; key may be early, is checked against seen */
     struct worker *worker;
-    struct list studies;      /* of study.in_optimizer */
-    struct list streams;      /* of stream.in_session */
+    struct list studies; /* of study.in_optimizer */
+    struct list streams; /* of stream.in_session */
     uint32_t n_streams, n_studies;
-    struct list in_role;      /* farm->optimizers */
+    struct list in_role; /* farm->optimizers */
 };
 
 struct worker {
@@ -125,12 +127,12 @@ struct worker {
     uint64_t credit, granted; /* in this session */
     uint64_t beat;
     bool draining;
-    struct list held;         /* of trial_open.held */
+    struct list held; /* of trial_open.held */
     uint32_t n_held;
-    struct list free;         /* farm->free while it may take trials; latest gain first */
+    struct list free; /* farm->free while it may take trials; latest gain first */
     uint64_t gain_gen;
-    uint64_t run;             /* of dispatch, that `promised` belongs to */
-    uint32_t promised;        /* slots kept for proposals in that run */
+    uint64_t run;      /* of dispatch, that `promised` belongs to */
+    uint32_t promised; /* slots kept for proposals in that run */
     uint64_t pid;
     int64_t joined_ms, row_at;
     struct list dirty;
@@ -153,8 +155,8 @@ struct stream {
     struct list in_session, in_owner, pump;
 };
 
-struct pending { /* a question under way */
-    uint8_t kind;   /* enum pending_kind */
+struct pending {  /* a question under way */
+    uint8_t kind; /* enum pending_kind */
     uint64_t session;
     struct id128 request;
     struct digest digest;
@@ -215,7 +217,7 @@ struct farm {
     struct id128 *worker_ids; /* of every worker that ever had a trial, by remote_number() - 1 */
     uint32_t n_worker_ids, cap_worker_ids;
     struct idmap worker_numbers; /* key of an id -> index + 1 */
-    bool again;               /* a stream came to its head: tick again */
+    bool again;                  /* a stream came to its head: tick again */
 };
 
 static inline int64_t farm_wall(const struct farm *f, int64_t now)

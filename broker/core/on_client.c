@@ -1,8 +1,9 @@
-/* Requests of clients. A change is answered once: its answer is kept in memory and in the database by its request id, and
- * a repeated request gets it again and changes nothing. Questions are handed to the store.
+/* Requests of clients. A change is answered once: its answer is kept in memory and in the database
+ * by its request id, and a repeated request gets it again and changes nothing. Questions are handed
+ * to the store.
  *
- * Of a spec only the envelope is looked at, which the shell has read; whether two specs search the same is said by the
- * digest of their search parts, which the submitter computes. */
+ * Of a spec only the envelope is looked at, which the shell has read; whether two specs search the
+ * same is said by the digest of their search parts, which the submitter computes. */
 #include "on_client.h"
 
 #include <stdio.h>
@@ -44,8 +45,10 @@ void kept_put(struct farm *f, const struct msg_reply *answer)
     if (k->text)
         idmap_remove(&f->requests, request_key(k->request));
     free(k->text);
-    *k = (struct kept_answer){.request = answer->request, .number = answer->number,
-                              .seq = answer->seq, .text = str_dupz(answer->text)};
+    *k = (struct kept_answer){.request = answer->request,
+                              .number = answer->number,
+                              .seq = answer->seq,
+                              .text = str_dupz(answer->text)};
     str_copyz(k->name, sizeof k->name, answer->name);
     idmap_put(&f->requests, request_key(k->request), k);
 }
@@ -61,14 +64,17 @@ void kept_free_all(struct farm *f)
 static struct msg_reply answer_of(const struct act *a, struct id128 request, err_t e,
                                   const char *text, uint64_t number)
 {
-    struct msg_reply m = {.request = request, .name = str_of(err_name(e)), .text = str_of(text),
-                          .number = number, .seq = a->f->seq};
+    struct msg_reply m = {.request = request,
+                          .name = str_of(err_name(e)),
+                          .text = str_of(text),
+                          .number = number,
+                          .seq = a->f->seq};
     m.text.n = str_utf8_cut(m.text, 8192);
     return m;
 }
 
 void on_client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e,
-                  const char *text, uint64_t number)
+                     const char *text, uint64_t number)
 {
     struct msg_reply m = answer_of(a, request, e, text, number);
     effects_send(a->fx, s->peer, s->number, MSG_REPLY, &m);
@@ -89,11 +95,15 @@ static bool answered(const struct act *a, const struct session *s, struct id128 
 {
     const struct kept_answer *k = kept_find(a->f, request);
     if (k) {
-        struct msg_reply m = {.request = k->request, .name = str_of(k->name),
-                              .text = str_of(k->text), .number = k->number, .seq = k->seq};
+        struct msg_reply m = {.request = k->request,
+                              .name = str_of(k->name),
+                              .text = str_of(k->text),
+                              .number = k->number,
+                              .seq = k->seq};
         effects_send(a->fx, s->peer, s->number, MSG_REPLY, &m);
     } else if (a->f->full) {
-        on_client_reply(a, s, request, ERR_FULL, "the broker's disk is full; nothing was changed", 0);
+        on_client_reply(a, s, request, ERR_FULL, "the broker's disk is full; nothing was changed",
+                        0);
     }
     return k || a->f->full;
 }
@@ -113,8 +123,8 @@ static void record_spec(const struct act *a, struct study *s, enum record_kind k
     char search[HEX_SIZE(32)];
     str_hex(search, q->search.b, sizeof q->search.b);
     struct apply_spec spec = {.bytes = q->spec, .env = in->envelope};
-    struct record r = {.kind = (uint8_t)kind, .digest = q->digest, .note = str_of(search),
-                       .number = 1};
+    struct record r = {
+        .kind = (uint8_t)kind, .digest = q->digest, .note = str_of(search), .number = 1};
     if (s) {
         r.number = s->spec_number + 1;
     } else {
@@ -143,7 +153,8 @@ static void refuse_other_search(const struct act *a, const struct session *s,
     char digest[HEX_SIZE(32)], text[512];
     str_hex(digest, study->spec_digest.b, sizeof study->spec_digest.b);
     snprintf(text, sizeof text,
-             "study %s is there with another space, objective or sampler (its spec is %s); use another name, "
+             "study %s is there with another space, objective or sampler (its spec is %s); use "
+             "another name, "
              "or --edit to go on with the changed one",
              study->name, digest);
     on_client_reply(a, s, request, ERR_REFUSED, text, study->number);
@@ -309,15 +320,16 @@ void on_client_sql(const struct act *a, struct session *s, const union message *
     a->f->n_sql++;
 }
 
-void on_client_sql_answer(const struct act *a, const struct pending *p,
-                          const struct answer *answer)
+void on_client_sql_answer(const struct act *a, const struct pending *p, const struct answer *answer)
 {
     if (answer->complete)
         a->f->n_sql--;
     const struct session *s = session_get(a->f, p->session);
     if (!s)
         return;
-    struct msg_rows m = {.request = p->request, .more = !answer->complete, .error = answer->error,
+    struct msg_rows m = {.request = p->request,
+                         .more = !answer->complete,
+                         .error = answer->error,
                          .seq = answer->seq};
     m.columns.v = answer->columns;
     m.columns.n = answer->n_columns;
@@ -328,8 +340,7 @@ void on_client_sql_answer(const struct act *a, const struct pending *p,
 
 static struct stream *find_tail(const struct session *s, struct id128 request)
 {
-    LIST_FOREACH(it, &s->streams)
-    {
+    LIST_FOREACH (it, &s->streams) {
         struct stream *st = CONTAINER_OF(it, struct stream, in_session);
         if (!st->attachment && id128_eq(st->request, request))
             return st;

@@ -1,8 +1,9 @@
-/* What optimizers say about the studies they have. Everything carries the attachment's epoch; one that is not current
- * gets DETACHED and changes nothing.
+/* What optimizers say about the studies they have. Everything carries the attachment's epoch; one
+ * that is not current gets DETACHED and changes nothing.
  *
- * Parameters and reasons are opaque here. A PROPOSE that contradicts what was asked or recorded (its draws are not the
- * next ones) ends the attachment, because the optimizer's picture of the study is not ours. */
+ * Parameters and reasons are opaque here. A PROPOSE that contradicts what was asked or recorded
+ * (its draws are not the next ones) ends the attachment, because the optimizer's picture of the
+ * study is not ours. */
 #include "on_optimizer.h"
 
 #include "attach.h"
@@ -51,8 +52,12 @@ static const char *proposal_fault(const struct study *s, const struct msg_propos
 
 static void propose_one(const struct act *a, struct study *s, const struct proposal *p)
 {
-    struct record r = {.kind = REC_PROPOSED, .trial = s->n_trials, .text = p->params,
-                       .note = p->why, .number = p->draw, .based_on = p->based_on,
+    struct record r = {.kind = REC_PROPOSED,
+                       .trial = s->n_trials,
+                       .text = p->params,
+                       .note = p->why,
+                       .number = p->draw,
+                       .based_on = p->based_on,
                        .behind = p->behind};
     r.decide.v = p->decide.v;
     r.decide.n = p->decide.n;

@@ -1,9 +1,10 @@
-/* What workers say about attempts. Each message is answered by ACK (it is recorded, now or before) or NAK (it never will
- * be); while the store is full, what is no end gets no answer and comes again.
+/* What workers say about attempts. Each message is answered by ACK (it is recorded, now or before)
+ * or NAK (it never will be); while the store is full, what is no end gets no answer and comes
+ * again.
  *
- * The rules are the state table of docs/decisions.md: a repeated message is acknowledged and changes nothing, one of
- * another attempt is refused, a real result beats a stop, and the result of an expired attempt is adopted while its trial
- * still waits. */
+ * The rules are the state table of docs/decisions.md: a repeated message is acknowledged and
+ * changes nothing, one of another attempt is refused, a real result beats a stop, and the result of
+ * an expired attempt is adopted while its trial still waits. */
 #include "on_worker.h"
 
 #include <math.h>
@@ -24,14 +25,17 @@ struct named {
 
 static void ack(const struct act *a, const struct session *s, struct named n, int64_t step)
 {
-    struct msg_ack m = {.study = n.study, .trial = n.trial, .attempt = n.attempt, .of = n.of,
-                        .step = step};
+    struct msg_ack m = {
+        .study = n.study, .trial = n.trial, .attempt = n.attempt, .of = n.of, .step = step};
     effects_send(a->fx, s->peer, s->number, MSG_ACK, &m);
 }
 
 static void nak(const struct act *a, const struct session *s, struct named n, enum nak_code code)
 {
-    struct msg_nak m = {.study = n.study, .trial = n.trial, .attempt = n.attempt, .of = n.of,
+    struct msg_nak m = {.study = n.study,
+                        .trial = n.trial,
+                        .attempt = n.attempt,
+                        .of = n.of,
                         .code = (uint8_t)code};
     a->f->counts.naks++;
     effects_send(a->fx, s->peer, s->number, MSG_NAK, &m);
@@ -63,8 +67,11 @@ void on_worker_start(const struct act *a, struct session *s, const union message
     if (!t || (a->f->full && t->state == TRIAL_LEASED))
         return;
     if (t->state == TRIAL_LEASED) {
-        struct record r = {.kind = REC_STARTED, .trial = t->number, .attempt = t->attempt,
-                           .number = q->pid, .note = str_of(s->host)};
+        struct record r = {.kind = REC_STARTED,
+                           .trial = t->number,
+                           .attempt = t->attempt,
+                           .number = q->pid,
+                           .note = str_of(s->host)};
         verb_record(a, t->study, &r, NULL);
     }
     ack(a, s, n, 0);
@@ -101,9 +108,14 @@ void on_worker_report(const struct act *a, struct session *s, const union messag
         const struct point *p = &q->points.v[i];
         if (im->has_step && p->step <= im->step)
             continue;
-        struct record r = {.kind = REC_REPORTED, .trial = t->number, .attempt = t->attempt,
-                           .has_step = true, .step = p->step, .has_value = p->has_value,
-                           .value = p->value, .text = p->metrics};
+        struct record r = {.kind = REC_REPORTED,
+                           .trial = t->number,
+                           .attempt = t->attempt,
+                           .has_step = true,
+                           .step = p->step,
+                           .has_value = p->has_value,
+                           .value = p->value,
+                           .text = p->metrics};
         verb_record(a, t->study, &r, NULL);
     }
     ack(a, s, n, im->step);
@@ -121,8 +133,13 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
     if (newer && q->uri.n) {
-        struct record r = {.kind = REC_CHECKPOINTED, .trial = t->number, .attempt = t->attempt,
-                           .has_step = true, .step = q->step, .text = q->uri, .digest = q->digest,
+        struct record r = {.kind = REC_CHECKPOINTED,
+                           .trial = t->number,
+                           .attempt = t->attempt,
+                           .has_step = true,
+                           .step = q->step,
+                           .text = q->uri,
+                           .digest = q->digest,
                            .number = q->size};
         verb_record(a, t->study, &r, NULL);
     }
@@ -140,8 +157,8 @@ static void crashed(const struct act *a, struct trial *t, const struct msg_final
         verb_finish(a, t, TRIAL_FAILED, q, q->error);
         return;
     }
-    struct closing c = {.why = CLOSE_CRASH, .note = q->error, .exit_code = q->exit_code,
-                        .signal = q->signal};
+    struct closing c = {
+        .why = CLOSE_CRASH, .note = q->error, .exit_code = q->exit_code, .signal = q->signal};
     if (e->retry_delay_ns > 0)
         c.retry_ms = (uint64_t)(farm_wall(a->f, a->now) + e->retry_delay_ns / NS_PER_MS);
     verb_close(a, t, &c);

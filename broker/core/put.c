@@ -1,8 +1,9 @@
-/* Blobs. A client sends a file's pieces in order; they gather in memory within a common limit, and when the whole is there
- * and has its digest it goes to the store with the group. Each piece is answered, so a client has one on its way.
+/* Blobs. A client sends a file's pieces in order; they gather in memory within a common limit, and
+ * when the whole is there and has its digest it goes to the store with the group. Each piece is
+ * answered, so a client has one on its way.
  *
- * A first piece asks the store whether the blob is there already; the answer tells the client to stop. Specs of studies
- * are served from memory, everything else from the store. */
+ * A first piece asks the store whether the blob is there already; the answer tells the client to
+ * stop. Specs of studies are served from memory, everything else from the store. */
 #include "put.h"
 
 #include <stdlib.h>
@@ -19,8 +20,7 @@
 
 static struct put *find(const struct farm *f, uint64_t session, struct digest d)
 {
-    LIST_FOREACH(it, &f->puts)
-    {
+    LIST_FOREACH (it, &f->puts) {
         struct put *p = CONTAINER_OF(it, struct put, in_farm);
         if (p->session == session && digest_eq(p->digest, d))
             return p;
@@ -39,8 +39,7 @@ static void put_free(struct farm *f, struct put *p)
 
 void put_end_all(struct farm *f, uint64_t session)
 {
-    LIST_FOREACH_SAFE(it, tmp, &f->puts)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->puts) {
         struct put *p = CONTAINER_OF(it, struct put, in_farm);
         if (p->session == session)
             put_free(f, p);
@@ -66,8 +65,8 @@ static struct put *begin(struct farm *f, const struct session *s, const struct m
 
 static void ask_have(const struct act *a, const struct session *s, const struct msg_put_blob *q)
 {
-    struct pending p = {.kind = PENDING_HAVE, .session = s->number, .request = q->request,
-                        .digest = q->digest};
+    struct pending p = {
+        .kind = PENDING_HAVE, .session = s->number, .request = q->request, .digest = q->digest};
     struct fx_ask *ask = effects_ask(a->fx, ASK_BLOB, pending_add(a->f, p));
     ask->digest = q->digest;
 }
@@ -81,7 +80,8 @@ static void complete(const struct act *a, struct session *s, struct put *p,
         effects_blob(a->fx, d, buf_str(&p->bytes));
         on_client_reply(a, s, q->request, ERR_OK, "", 0);
     } else {
-        on_client_reply(a, s, q->request, ERR_INVALID, "PUT_BLOB: the bytes have another digest", 0);
+        on_client_reply(a, s, q->request, ERR_INVALID, "PUT_BLOB: the bytes have another digest",
+                        0);
     }
     put_free(a->f, p);
 }
@@ -91,7 +91,7 @@ void put_on_put(const struct act *a, struct session *s, const union message *m)
     const struct msg_put_blob *q = &m->put_blob;
     if (q->size > BLOB_MAX || q->offset > q->size || q->bytes.n > q->size - q->offset) {
         on_client_reply(a, s, q->request, ERR_LIMIT,
-                     "PUT_BLOB: a file is at most 64 MiB, and its pieces lie within it", 0);
+                        "PUT_BLOB: a file is at most 64 MiB, and its pieces lie within it", 0);
         return;
     }
     if (a->f->full) {
@@ -100,9 +100,13 @@ void put_on_put(const struct act *a, struct session *s, const union message *m)
     }
     struct put *p = q->offset ? find(a->f, s->number, q->digest) : begin(a->f, s, q);
     if (!p || p->bytes.n != q->offset) {
-        on_client_reply(a, s, q->request, p ? ERR_INVALID : q->offset ? ERR_NOT_FOUND : ERR_LIMIT,
-                     p ? "PUT_BLOB: the pieces do not come in order"
-                       : "PUT_BLOB: no such upload, or too many at once; begin again later", 0);
+        on_client_reply(a, s, q->request,
+                        p           ? ERR_INVALID
+                        : q->offset ? ERR_NOT_FOUND
+                                    : ERR_LIMIT,
+                        p ? "PUT_BLOB: the pieces do not come in order"
+                          : "PUT_BLOB: no such upload, or too many at once; begin again later",
+                        0);
         return;
     }
     buf_add_str(&p->bytes, q->bytes);
@@ -145,8 +149,8 @@ void put_on_get(const struct act *a, struct session *s, const union message *m)
         send_blob(a, s, &b);
         return;
     }
-    struct pending p = {.kind = PENDING_BLOB, .session = s->number, .digest = q->digest,
-                        .offset = q->offset};
+    struct pending p = {
+        .kind = PENDING_BLOB, .session = s->number, .digest = q->digest, .offset = q->offset};
     struct fx_ask *ask = effects_ask(a->fx, ASK_BLOB, pending_add(f, p));
     ask->digest = q->digest;
     ask->from = q->offset;
@@ -158,7 +162,10 @@ void put_on_blob(const struct act *a, const struct pending *p, const struct answ
     const struct session *s = session_get(a->f, p->session);
     if (!s)
         return;
-    struct msg_blob b = {.digest = p->digest, .offset = p->offset, .size = answer->size,
-                         .bytes = answer->bytes, .unknown = !answer->known};
+    struct msg_blob b = {.digest = p->digest,
+                         .offset = p->offset,
+                         .size = answer->size,
+                         .bytes = answer->bytes,
+                         .unknown = !answer->known};
     send_blob(a, s, &b);
 }

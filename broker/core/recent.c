@@ -1,9 +1,10 @@
 /* The most recent records, in two rings: entries by seq, and their bytes, each record in one piece.
  *
- * Written when a record is made (farm_journal.c), read by stream.c. It must not know what a record means.
+ * Written when a record is made (farm_journal.c), read by stream.c. It must not know what a record
+ * means.
  *
- * Per study it keeps the first and last held, and a mark: where the study's reader asked last. A live reader asks for
- * what it has not seen since, so a search begins at the mark and is short. */
+ * Per study it keeps the first and last held, and a mark: where the study's reader asked last. A
+ * live reader asks for what it has not seen since, so a search begins at the mark and is short. */
 #include "recent.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* GET_LOG from a client to the worker of the attempt, LOG_TEXT back. Nothing of it is kept: a bounded table remembers who
- * asked, for as long as a worker may take. */
+/* GET_LOG from a client to the worker of the attempt, LOG_TEXT back. Nothing of it is kept: a
+ * bounded table remembers who asked, for as long as a worker may take. */
 #include "relay.h"
 
 #include "study.h"
@@ -45,7 +45,8 @@ void relay_on_get_log(const struct act *a, struct session *s, const union messag
         refuse(a, s, q.request, fault);
         return;
     }
-    f->relays[f->n_relays++] = (struct relay){.request = q.request, .client = s->number,
+    f->relays[f->n_relays++] = (struct relay){.request = q.request,
+                                              .client = s->number,
                                               .worker = w->session->number,
                                               .until = a->now + RELAY_PATIENCE};
     q.study = t->study->number;

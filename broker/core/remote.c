@@ -1,8 +1,8 @@
 /* Remote workers: what each offered and what of that is taken.
  *
- * farm_session.c makes and ends them, trial.c takes and gives back, dispatch.c asks. A worker that may take more stands
- * in farm->free, the one that gained last first; gain_gen rises with every gain, so that a study that found no worker
- * has to look only at those that gained since. */
+ * farm_session.c makes and ends them, trial.c takes and gives back, dispatch.c asks. A worker that
+ * may take more stands in farm->free, the one that gained last first; gain_gen rises with every
+ * gain, so that a study that found no worker has to look only at those that gained since. */
 #include "remote.h"
 
 #include <math.h>
@@ -73,8 +73,7 @@ void remote_renew(struct farm *f, struct worker *w, struct session *s, const str
     s->worker = w;
     w->slots = h->slots;
     /* One that does not say what it has is limited by its slots alone. */
-    w->have = h->have.n ? h->have.v[0]
-                        : (struct resources){.cpu = INFINITY, .memory = UINT64_MAX};
+    w->have = h->have.n ? h->have.v[0] : (struct resources){.cpu = INFINITY, .memory = UINT64_MAX};
     if (!(w->have.cpu >= 0))
         w->have.cpu = 0;
     w->credit = w->granted = 0;
@@ -210,11 +209,18 @@ void remote_image(const struct worker *w, enum worker_state state, int64_t seen_
 {
     const struct session *s = w->session;
     struct worker_image *im = effects_worker(fx);
-    *im = (struct worker_image){.id = w->id, .name = keep(fx, s->name), .host = keep(fx, s->host),
+    *im = (struct worker_image){.id = w->id,
+                                .name = keep(fx, s->name),
+                                .host = keep(fx, s->host),
                                 .labels = keep(fx, w->labels_json),
-                                .software = keep(fx, w->software), .state = (uint8_t)state,
-                                .slots = w->slots, .running = w->n_held, .gpu = w->have.gpu,
-                                .cpu = w->have.cpu, .memory = w->have.memory, .pid = w->pid,
+                                .software = keep(fx, w->software),
+                                .state = (uint8_t)state,
+                                .slots = w->slots,
+                                .running = w->n_held,
+                                .gpu = w->have.gpu,
+                                .cpu = w->have.cpu,
+                                .memory = w->have.memory,
+                                .pid = w->pid,
                                 .joined_ms = w->joined_ms,
                                 .seen_ms = seen_ms};
 }

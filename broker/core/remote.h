@@ -6,7 +6,8 @@
 
 /* NULL if no connected worker has this id. */
 struct worker *remote_find(const struct farm *f, struct id128 id);
-/* A worker for this session, with what HELLO says; or NULL: another id with the same hash is there. */
+/* A worker for this session, with what HELLO says; or NULL: another id with the same hash is there.
+ */
 struct worker *remote_add(struct farm *f, struct session *s, const struct msg_hello *h);
 /* HELLO of a new session of the same process: credit starts anew. */
 void remote_renew(struct farm *f, struct worker *w, struct session *s, const struct msg_hello *h);
@@ -29,6 +30,7 @@ uint32_t remote_free_slots(const struct worker *w);
 bool remote_fits(const struct worker *w, const struct envelope *e, uint32_t promised);
 void remote_mark(struct farm *f, struct worker *w);
 /* Appends its row. */
-void remote_image(const struct worker *w, enum worker_state state, int64_t seen_ms, struct effects *fx);
+void remote_image(const struct worker *w, enum worker_state state, int64_t seen_ms,
+                  struct effects *fx);
 
 #endif

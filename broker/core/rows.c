@@ -1,8 +1,9 @@
-/* Images of what changed, for the rows of the database. They are a fold of the journal, so they may be late: restart
- * takes the rows and folds the records behind them. A trial that is final and written gives up its texts.
+/* Images of what changed, for the rows of the database. They are a fold of the journal, so they may
+ * be late: restart takes the rows and folds the records behind them. A trial that is final and
+ * written gives up its texts.
  *
- * The lists are in the order of the first record that a row lacks, so the oldest of their heads says how far the rows
- * are complete. */
+ * The lists are in the order of the first record that a row lacks, so the oldest of their heads
+ * says how far the rows are complete. */
 #include "farm_state.h"
 #include "rows.h"
 #include "study.h"
@@ -47,8 +48,7 @@ static void write_study(struct effects *fx, struct study *s, int64_t now)
 
 static void write_workers(struct farm *f, struct effects *fx)
 {
-    LIST_FOREACH_SAFE(it, tmp, &f->dirty_workers)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->dirty_workers) {
         struct worker *w = CONTAINER_OF(it, struct worker, dirty);
         remote_image(w, w->draining ? WORKER_DRAINING : WORKER_READY,
                      farm_wall(f, w->session->seen), fx);

@@ -1,8 +1,9 @@
 /* Moving readers along the journal.
  *
- * farm_tick() calls stream_move_all() after everything that makes records, so one EVENTS carries what a whole group
- * brought. Records are copied encoded. A message holds at most MESSAGE_ELEMENTS map pairs and list items and
- * EVENTS_BYTES bytes. It must not know who reads: on_optimizer.c and on_client.c open and feed the readers. */
+ * farm_tick() calls stream_move_all() after everything that makes records, so one EVENTS carries
+ * what a whole group brought. Records are copied encoded. A message holds at most MESSAGE_ELEMENTS
+ * map pairs and list items and EVENTS_BYTES bytes. It must not know who reads: on_optimizer.c and
+ * on_client.c open and feed the readers. */
 #include "stream.h"
 
 #include <stdlib.h>
@@ -65,8 +66,7 @@ void stream_end(struct farm *f, struct stream *st)
 
 void stream_end_all(struct farm *f, struct session *s)
 {
-    LIST_FOREACH_SAFE(it, tmp, &s->streams)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &s->streams) {
         stream_end(f, CONTAINER_OF(it, struct stream, in_session));
     }
 }
@@ -116,8 +116,12 @@ static void send_batch(const struct act *a, struct stream *st, const struct batc
         return;
     st->told |= st->live;
     st->announced = b->upto;
-    struct msg_events m = {.study = st->study ? st->study->number : 0, .epoch = st->epoch,
-                           .upto = b->upto, .request = st->request, .live = st->live, .end = end};
+    struct msg_events m = {.study = st->study ? st->study->number : 0,
+                           .epoch = st->epoch,
+                           .upto = b->upto,
+                           .request = st->request,
+                           .live = st->live,
+                           .end = end};
     struct fx_message *out = effects_open_message(a->fx, s->peer, s->number, MSG_EVENTS);
     append_batch(&a->fx->bytes, &m, b);
     out->body.n = a->fx->bytes.n - out->body.at;
@@ -226,22 +230,18 @@ static void feed_study(const struct act *a, struct study *s)
 void stream_move_all(const struct act *a)
 {
     struct farm *f = a->f;
-    LIST_FOREACH_SAFE(it, tmp, &f->touched)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &f->touched) {
         struct study *s = CONTAINER_OF(it, struct study, touched);
         list_remove(&s->touched);
-        LIST_FOREACH_SAFE(x, next, &s->streams)
-        {
+        LIST_FOREACH_SAFE (x, next, &s->streams) {
             move(a, CONTAINER_OF(x, struct stream, in_owner));
         }
         feed_study(a, s);
     }
-    LIST_FOREACH_SAFE(x, next, &f->tails)
-    {
+    LIST_FOREACH_SAFE (x, next, &f->tails) {
         move(a, CONTAINER_OF(x, struct stream, in_owner));
     }
-    LIST_FOREACH_SAFE(x, next, &f->pump)
-    {
+    LIST_FOREACH_SAFE (x, next, &f->pump) {
         struct stream *st = CONTAINER_OF(x, struct stream, pump);
         list_remove(&st->pump);
         move(a, st);
@@ -259,8 +259,7 @@ void stream_on_answer(const struct act *a, const struct pending *p, const struct
     struct stream *st = NULL;
     if (!s)
         return;
-    LIST_FOREACH(it, &s->streams)
-    {
+    LIST_FOREACH (it, &s->streams) {
         struct stream *x = CONTAINER_OF(it, struct stream, in_session);
         if (x->asking && x->token == answer->token)
             st = x;

@@ -1,11 +1,13 @@
-/* Readers of the journal: attachments of optimizers and TAILs of clients. Each has a cursor and credit; what it has not
- * seen comes from the recent records in memory, or from the store if it is further behind. Volatile. */
+/* Readers of the journal: attachments of optimizers and TAILs of clients. Each has a cursor and
+ * credit; what it has not seen comes from the recent records in memory, or from the store if it is
+ * further behind. Volatile. */
 #ifndef FARM_CORE_STREAM_H
 #define FARM_CORE_STREAM_H
 
 #include "verbs.h"
 
-struct stream *stream_new(struct farm *f, struct session *s, struct study *study, uint64_t from, uint64_t to);
+struct stream *stream_new(struct farm *f, struct session *s, struct study *study, uint64_t from,
+                          uint64_t to);
 void stream_end(struct farm *f, struct stream *st);
 void stream_end_all(struct farm *f, struct session *s);
 /* Looks at it in this tick. */

@@ -1,4 +1,5 @@
-/* Studies: what the broker keeps of each. It knows the envelope of a spec and treats the rest as bytes.
+/* Studies: what the broker keeps of each. It knows the envelope of a spec and treats the rest as
+ * bytes.
  *
  * apply.c changes the durable part, dispatch.c and stream.c the volatile one. */
 #include "study.h"
@@ -172,14 +173,25 @@ void study_clock(struct study *s, int64_t now)
 
 void study_fill(const struct study *s, int64_t now, struct study_image *out)
 {
-    *out = (struct study_image){
-        .number = s->number, .seq = s->seq, .study_seq = s->study_seq, .name = str_of(s->name),
-        .state = s->state, .maximize = s->env.maximize, .has_best = s->has_best,
-        .metric = s->env.metric, .why = str_of(s->why), .spec = s->spec_digest,
-        .search = s->search, .spec_number = s->spec_number,
-        .optimizer_epoch = s->optimizer_epoch, .trials = s->n_trials, .best = s->best,
-        .best_trial = s->best_trial, .created_ms = s->created_ms, .ended_ms = s->ended_ms,
-        .elapsed_ms = study_elapsed_ms(s, now)};
+    *out = (struct study_image){.number = s->number,
+                                .seq = s->seq,
+                                .study_seq = s->study_seq,
+                                .name = str_of(s->name),
+                                .state = s->state,
+                                .maximize = s->env.maximize,
+                                .has_best = s->has_best,
+                                .metric = s->env.metric,
+                                .why = str_of(s->why),
+                                .spec = s->spec_digest,
+                                .search = s->search,
+                                .spec_number = s->spec_number,
+                                .optimizer_epoch = s->optimizer_epoch,
+                                .trials = s->n_trials,
+                                .best = s->best,
+                                .best_trial = s->best_trial,
+                                .created_ms = s->created_ms,
+                                .ended_ms = s->ended_ms,
+                                .elapsed_ms = study_elapsed_ms(s, now)};
     memcpy(out->count, s->count, sizeof out->count);
 }
 

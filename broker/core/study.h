@@ -10,11 +10,11 @@ struct study *study_named(const struct farm *f, struct str name);
 /* A new study, open; number must be the next one. */
 struct study *study_add(struct farm *f, uint64_t number, struct str name);
 /* Copies the spec's bytes and what the envelope says. */
-void study_set_spec(struct study *s, struct digest digest, struct digest search, uint32_t number, struct str spec,
-                    const struct envelope *env);
+void study_set_spec(struct study *s, struct digest digest, struct digest search, uint32_t number,
+                    struct str spec, const struct envelope *env);
 void study_free(struct study *s);
 
-uint64_t study_running(const struct study *s);  /* open attempts */
+uint64_t study_running(const struct study *s); /* open attempts */
 uint64_t study_unfinished(const struct study *s);
 /* Dispatch looks at it again. */
 void study_activate(struct study *s);

@@ -1,7 +1,8 @@
 /* Trials: storage in chunks of their study, and the lists and heaps that follow a trial's state.
  *
- * apply.c changes states through trial_move(); sessions and dispatch attach and detach holders. A finished and written
- * trial keeps only struct trial: its texts are in the database, which nobody here needs again. */
+ * apply.c changes states through trial_move(); sessions and dispatch attach and detach holders. A
+ * finished and written trial keeps only struct trial: its texts are in the database, which nobody
+ * here needs again. */
 #include "trial.h"
 
 #include <stdlib.h>
@@ -64,8 +65,8 @@ void trial_text(struct str *mine, struct str text)
     *mine = str_make(p, text.n);
 }
 
-/* Place in line within the study: what was taken from a worker goes first, then points that people gave, then the
- * rest; each in order of number. */
+/* Place in line within the study: what was taken from a worker goes first, then points that people
+ * gave, then the rest; each in order of number. */
 static int64_t ready_key(const struct trial *t)
 {
     const struct trial_image *im = &t->open->im;

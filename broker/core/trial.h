@@ -1,4 +1,5 @@
-/* A trial in memory: where it stands in its study, and the part of it that only an unfinished one needs. */
+/* A trial in memory: where it stands in its study, and the part of it that only an unfinished one
+ * needs. */
 #ifndef FARM_CORE_TRIAL_H
 #define FARM_CORE_TRIAL_H
 
@@ -10,7 +11,8 @@ struct trial *trial_get(const struct study *s, uint64_t number);
 struct trial *trial_add(struct study *s, uint64_t number);
 /* Replaces an owned string by a copy. */
 void trial_text(struct str *mine, struct str text);
-/* Moves to `state`: counters, lists and heaps follow. Called by apply.c only, which asked the state table. */
+/* Moves to `state`: counters, lists and heaps follow. Called by apply.c only, which asked the state
+ * table. */
 void trial_move(struct trial *t, unsigned state);
 /* Puts a loaded trial where its state belongs, as trial_move() would have. */
 void trial_place(struct trial *t);

@@ -1,4 +1,5 @@
-/* The state table of a trial. Events are the journal's records; what the table does not list cannot be applied. */
+/* The state table of a trial. Events are the journal's records; what the table does not list cannot
+ * be applied. */
 #ifndef FARM_CORE_TRIAL_STATE_H
 #define FARM_CORE_TRIAL_STATE_H
 
@@ -8,10 +9,10 @@
 #include "codes.h"
 
 enum trial_event {
-    TRIAL_ON_GRANT,   /* GRANTED */
-    TRIAL_ON_ADOPT,   /* GRANTED with code 1 */
-    TRIAL_ON_START,   /* STARTED */
-    TRIAL_ON_REPORT,  /* REPORTED */
+    TRIAL_ON_GRANT,  /* GRANTED */
+    TRIAL_ON_ADOPT,  /* GRANTED with code 1 */
+    TRIAL_ON_START,  /* STARTED */
+    TRIAL_ON_REPORT, /* REPORTED */
     TRIAL_ON_CHECKPOINT,
     TRIAL_ON_STOP,    /* STOPPING */
     TRIAL_ON_REQUEUE, /* CLOSED; goes to the line again */

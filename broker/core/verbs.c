@@ -1,5 +1,6 @@
-/* Records and what follows from them. The handlers decide that something is to happen; here it happens, the same way
- * whoever asked for it. Counters of crashes and losses are compared here and kept by apply.c. */
+/* Records and what follows from them. The handlers decide that something is to happen; here it
+ * happens, the same way whoever asked for it. Counters of crashes and losses are compared here and
+ * kept by apply.c. */
 #include "verbs.h"
 
 #include <stdio.h>
@@ -22,8 +23,11 @@ void verb_record(const struct act *a, struct study *s, struct record *r,
         r->study_seq = 1;
     }
     struct span body = effects_record(a->fx, r);
-    struct recent_entry e = {.seq = r->seq, .study = r->study, .study_seq = r->study_seq,
-                             .kind = r->kind, .elements = record_elements(r)};
+    struct recent_entry e = {.seq = r->seq,
+                             .study = r->study,
+                             .study_seq = r->study_seq,
+                             .kind = r->kind,
+                             .elements = record_elements(r)};
     recent_push(&f->recent, &e, effects_str(a->fx, body));
     const char *fault = apply_record(f, a->now, r, spec);
     f->counts.records++;
@@ -46,10 +50,15 @@ static void send_assign(const struct act *a, const struct trial *t)
     uint64_t seed;
     memcpy(&seed, s->search.b, sizeof seed);
     rng_seed_at(&r, seed ^ s->number, t->number);
-    struct msg_assign m = {.study = s->number, .trial = t->number, .attempt = t->attempt,
-                           .spec = s->spec_digest, .params = im->params,
-                           .seed = rng_u64(&r) >> 1, .resume = im->resume,
-                           .resume_step = im->resume_step, .study_name = str_of(s->name)};
+    struct msg_assign m = {.study = s->number,
+                           .trial = t->number,
+                           .attempt = t->attempt,
+                           .spec = s->spec_digest,
+                           .params = im->params,
+                           .seed = rng_u64(&r) >> 1,
+                           .resume = im->resume,
+                           .resume_step = im->resume_step,
+                           .study_name = str_of(s->name)};
     m.decide.v = im->decide;
     m.decide.n = im->n_decide;
     const struct session *to = t->open->owner->session;
@@ -166,8 +175,11 @@ void verb_send_stop(const struct act *a, const struct trial *t)
     if (!w)
         return;
     int64_t grace = t->study->env.grace_ns / NS_PER_MS;
-    struct msg_stop m = {.study = t->study->number, .trial = t->number, .attempt = t->attempt,
-                         .why = t->open->im.why, .grace_ms = (uint32_t)grace};
+    struct msg_stop m = {.study = t->study->number,
+                         .trial = t->number,
+                         .attempt = t->attempt,
+                         .why = t->open->im.why,
+                         .grace_ms = (uint32_t)grace};
     effects_send(a->fx, w->session->peer, w->session->number, MSG_STOP, &m);
 }
 
@@ -193,8 +205,7 @@ void verb_cancel(const struct act *a, struct trial *t)
 
 void verb_cancel_all(const struct act *a, struct study *s)
 {
-    LIST_FOREACH_SAFE(it, tmp, &s->open)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &s->open) {
         verb_cancel(a, CONTAINER_OF(it, struct trial_open, in_study)->trial);
     }
 }

@@ -1,5 +1,5 @@
-/* What the broker does to a trial or study: each makes its record, applies it, and sends what follows from it. Callers
- * have checked that the state allows it. */
+/* What the broker does to a trial or study: each makes its record, applies it, and sends what
+ * follows from it. Callers have checked that the state allows it. */
 #ifndef FARM_CORE_VERBS_H
 #define FARM_CORE_VERBS_H
 
@@ -13,9 +13,10 @@ struct act {
     struct effects *fx;
 };
 
-/* Numbers, encodes, remembers and applies a record of study s (NULL: of the farm, or STUDY_CREATED with r->study set).
- * Its strings may belong to the state. */
-void verb_record(const struct act *a, struct study *s, struct record *r, const struct apply_spec *spec);
+/* Numbers, encodes, remembers and applies a record of study s (NULL: of the farm, or STUDY_CREATED
+ * with r->study set). Its strings may belong to the state. */
+void verb_record(const struct act *a, struct study *s, struct record *r,
+                 const struct apply_spec *spec);
 
 /* A queued trial to a worker: GRANTED and ASSIGN. */
 void verb_grant(const struct act *a, struct trial *t, struct worker *w);
@@ -30,15 +31,18 @@ struct closing {
     uint64_t retry_ms; /* wall clock; 0 = at once */
 };
 void verb_close(const struct act *a, struct trial *t, const struct closing *c);
-/* An open attempt is lost: its worker is silent or does not know it. What becomes of the trial follows from its state. */
+/* An open attempt is lost: its worker is silent or does not know it. What becomes of the trial
+ * follows from its state. */
 void verb_lost(const struct act *a, struct trial *t, const char *note);
 /* Given back by its worker; counts for nothing. */
 void verb_release(const struct act *a, struct trial *t, struct str note);
 /* Final. `final` may be NULL: then the last report stands for the result. */
-void verb_finish(const struct act *a, struct trial *t, enum trial_state state, const struct msg_final *final,
-                 struct str note);
-/* An open attempt shall stop: STOPPING and STOP. One that stops for another reason takes the new one. */
-void verb_stop(const struct act *a, struct trial *t, enum stop_why why, int64_t step, bool has_step, struct str note);
+void verb_finish(const struct act *a, struct trial *t, enum trial_state state,
+                 const struct msg_final *final, struct str note);
+/* An open attempt shall stop: STOPPING and STOP. One that stops for another reason takes the new
+ * one. */
+void verb_stop(const struct act *a, struct trial *t, enum stop_why why, int64_t step, bool has_step,
+               struct str note);
 /* At once if no attempt is open, else by a stop. The trial is not final. */
 void verb_cancel(const struct act *a, struct trial *t);
 /* Every trial of the study that is not final. */

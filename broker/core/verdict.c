@@ -1,5 +1,5 @@
-/* Held attempts against the journal's truth. Levels, not edges: every HELLO and BEAT is compared as a whole, so a lost
- * STOP or KILL does no harm.
+/* Held attempts against the journal's truth. Levels, not edges: every HELLO and BEAT is compared as
+ * a whole, so a lost STOP or KILL does no harm.
  *
  * Called by farm_session.c and, for single messages, by on_worker.c. */
 #include "verdict.h"
@@ -97,8 +97,8 @@ static void decide(const struct act *a, struct worker *w, const struct held *h, 
     }
 }
 
-/* After a start the attempts of a worker wait without an owner; those that it does not name never reached it. Ending
- * one moves others in the heap, so they are gathered first. */
+/* After a start the attempts of a worker wait without an owner; those that it does not name never
+ * reached it. Ending one moves others in the heap, so they are gathered first. */
 static void settle_orphans(const struct act *a, struct worker *w)
 {
     size_t n = 0, all = a->f->orphans.n;
@@ -121,8 +121,7 @@ uint32_t verdict_on_hello(const struct act *a, struct worker *w, const struct he
     w->beat++;
     for (uint32_t i = 0; i < n; i++)
         decide(a, w, &held[i], &out[i]);
-    LIST_FOREACH_SAFE(it, tmp, &w->held)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &w->held) {
         struct trial_open *o = CONTAINER_OF(it, struct trial_open, held);
         if (o->beat != w->beat)
             verb_lost(a, o->trial, "the worker does not have it");
@@ -140,8 +139,7 @@ uint32_t verdict_on_beat(const struct act *a, struct worker *w, const struct hel
         decide(a, w, &held[i], &out[kept]);
         kept += out[kept].verdict != VERDICT_KEEP;
     }
-    LIST_FOREACH_SAFE(it, tmp, &w->held)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &w->held) {
         struct trial_open *o = CONTAINER_OF(it, struct trial_open, held);
         if (o->beat == w->beat || a->now - o->held_since < 2 * a->f->c.beat_ns)
             continue;

@@ -1,5 +1,5 @@
-/* WANT: one outstanding at a time for each study, sent behind the EVENTS of the same group, so that the optimizer has
- * applied every record up to its place when it answers.
+/* WANT: one outstanding at a time for each study, sent behind the EVENTS of the same group, so that
+ * the optimizer has applied every record up to its place when it answers.
  *
  * dispatch.c decides how many; on_optimizer.c takes the answer. */
 #include "want.h"
@@ -8,8 +8,7 @@
 
 void want_send_all(const struct act *a)
 {
-    LIST_FOREACH(it, &a->f->active)
-    {
+    LIST_FOREACH (it, &a->f->active) {
         struct study *s = CONTAINER_OF(it, struct study, active);
         if (!s->ask || !s->stream || !s->stream->live || s->state != STUDY_OPEN)
             continue;
@@ -17,8 +16,11 @@ void want_send_all(const struct act *a)
         s->want_n = s->ask;
         s->want_at = a->now;
         s->ask = 0;
-        struct msg_want m = {.study = s->number, .epoch = s->optimizer_epoch, .want = s->want,
-                             .n = s->want_n, .upto = s->stream->announced};
+        struct msg_want m = {.study = s->number,
+                             .epoch = s->optimizer_epoch,
+                             .want = s->want,
+                             .n = s->want_n,
+                             .upto = s->stream->announced};
         effects_send(a->fx, s->optimizer->peer, s->optimizer->number, MSG_WANT, &m);
     }
 }
@@ -34,8 +36,7 @@ void want_answered(struct study *s, uint32_t n)
 int64_t want_next(const struct farm *f, int64_t now)
 {
     int64_t at = CLOCK_NEVER;
-    LIST_FOREACH(it, &f->active)
-    {
+    LIST_FOREACH (it, &f->active) {
         const struct study *s = CONTAINER_OF(it, struct study, active);
         if (s->want == s->answered || s->want_at + WANT_PATIENCE <= now)
             continue;

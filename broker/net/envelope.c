@@ -1,7 +1,9 @@
-/* The envelope of a spec: metric, direction, resources, labels, and how trials are shared, repeated and stopped.
+/* The envelope of a spec: metric, direction, resources, labels, and how trials are shared, repeated
+ * and stopped.
  *
- * Called for each SUBMIT and, at a start, for each study's stored spec. The submitter's client has checked the whole
- * study file; here only what the broker itself uses is read, with the same bounds, because a client may be of any kind. */
+ * Called for each SUBMIT and, at a start, for each study's stored spec. The submitter's client has
+ * checked the whole study file; here only what the broker itself uses is read, with the same
+ * bounds, because a client may be of any kind. */
 #include "envelope.h"
 
 #include <json-c/json.h>
@@ -172,8 +174,11 @@ err_t envelope_read(struct str spec, struct arena *a, struct envelope *out, stru
     struct reading r = {a, em, ERR_OK};
     struct json_object *root = NULL;
     /* A trial that does not say how many processors it needs takes a slot and no more. */
-    *out = (struct envelope){.metric = STR("loss"), .weight = 1, .retries = 2,
-                             .retry_delay_ns = NS_PER_S, .grace_ns = 10 * NS_PER_S};
+    *out = (struct envelope){.metric = STR("loss"),
+                             .weight = 1,
+                             .retries = 2,
+                             .retry_delay_ns = NS_PER_S,
+                             .grace_ns = 10 * NS_PER_S};
     err_t e = json_parse(spec, JSON_STRICT, &root, em);
     if (e != ERR_OK)
         return errmsg_wrap(em, e, "the spec");

@@ -1,5 +1,6 @@
-/* The directory of an ipc socket is the whole of its protection: whoever can reach the socket may speak as any role. So it
- * has to belong to this user and be closed to all others. Called by broker.c before it binds. */
+/* The directory of an ipc socket is the whole of its protection: whoever can reach the socket may
+ * speak as any role. So it has to belong to this user and be closed to all others. Called by
+ * broker.c before it binds. */
 #include "place.h"
 
 #include <errno.h>
@@ -25,13 +26,15 @@ static err_t check_directory(const char *path, struct errmsg *em)
     if (stat(dir, &st) != 0)
         return errmsg_set(em, ERR_IO, "ipc://%s: the directory %s: %s", path, dir, strerror(errno));
     if (st.st_uid != geteuid())
-        return errmsg_set(em, ERR_REFUSED, "ipc://%s: the directory %s belongs to another user; use one of your own",
+        return errmsg_set(em, ERR_REFUSED,
+                          "ipc://%s: the directory %s belongs to another user; use one of your own",
                           path, dir);
     if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return errmsg_set(em, ERR_REFUSED,
-                          "ipc://%s: others may enter the directory %s, and anybody who can may give commands; "
-                          "chmod 700 it",
-                          path, dir);
+        return errmsg_set(
+            em, ERR_REFUSED,
+            "ipc://%s: others may enter the directory %s, and anybody who can may give commands; "
+            "chmod 700 it",
+            path, dir);
     return ERR_OK;
 }
 

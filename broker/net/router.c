@@ -1,11 +1,13 @@
 /* Sockets and frames.
  *
- * A peer is known to the core by a key that holds its routing id, so there is no table of peers to keep; libzmq's own ids
- * have five bytes. Each peer has two counters for the header's sequence numbers, by which both ends see early that
- * something was dropped; correctness does not rest on them.
+ * A peer is known to the core by a key that holds its routing id, so there is no table of peers to
+ * keep; libzmq's own ids have five bytes. Each peer has two counters for the header's sequence
+ * numbers, by which both ends see early that something was dropped; correctness does not rest on
+ * them.
  *
- * What is not a frame of ours is dropped without an answer. A frame that is, but cannot be understood, is answered with
- * what is wrong. It must not know what messages mean: farm.c has the table of who may send what. */
+ * What is not a frame of ours is dropped without an answer. A frame that is, but cannot be
+ * understood, is answered with what is wrong. It must not know what messages mean: farm.c has the
+ * table of who may send what. */
 #include "router.h"
 
 #include <stdio.h>
@@ -19,9 +21,9 @@
 #include "frame.h"
 #include "idmap.h"
 
-#define ID_LIMIT     6u
-#define QUEUE_BYTES  (8u << 20)
-#define ARENA_LIMIT  (8u << 20)
+#define ID_LIMIT    6u
+#define QUEUE_BYTES (8u << 20)
+#define ARENA_LIMIT (8u << 20)
 
 struct listener {
     struct router *r;
@@ -156,8 +158,12 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
     if (index >= r->n_listeners)
         return false;
     struct counter *c = counter_of(r, peer, session);
-    struct frame f = {.major = PROTO_MAJOR, .kind = (uint8_t)kind, .session = session,
-                      .seq = ++c->sent, .seen = c->seen, .body = body};
+    struct frame f = {.major = PROTO_MAJOR,
+                      .kind = (uint8_t)kind,
+                      .session = session,
+                      .seq = ++c->sent,
+                      .seen = c->seen,
+                      .body = body};
     buf_clear(&r->out);
     frame_write(&r->out, &f);
     return buf_ok(&r->out) &&
@@ -190,7 +196,9 @@ static err_t open_socket(struct router *r, struct loop *l, void *zmq, int type, 
     err_t e = endpoint_parse(&at, str_of(where), em);
     if (e != ERR_OK)
         return e;
-    struct zsock_config z = {.type = type, .bind = where, .queue_bytes = QUEUE_BYTES,
+    struct zsock_config z = {.type = type,
+                             .bind = where,
+                             .queue_bytes = QUEUE_BYTES,
                              .max_message = type == ZMQ_XPUB ? 4096 : FRAME_LIMIT,
                              .curve = at.tcp ? c->curve : NULL};
     if (at.tcp && !c->curve)

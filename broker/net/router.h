@@ -1,5 +1,5 @@
-/* The broker's sockets: ROUTERs for everybody, an XPUB for the feed. Frames become decoded messages for the core, the
- * core's bodies become frames. */
+/* The broker's sockets: ROUTERs for everybody, an XPUB for the feed. Frames become decoded messages
+ * for the core, the core's bodies become frames. */
 #ifndef FARM_NET_ROUTER_H
 #define FARM_NET_ROUTER_H
 
@@ -10,7 +10,7 @@
 #define ROUTER_LISTENS 16
 
 struct router_config {
-    const char *const *listen;  /* endpoints */
+    const char *const *listen; /* endpoints */
     size_t n_listen;
     const char *feed;           /* endpoint; NULL = none */
     const struct zcurve *curve; /* for tcp endpoints; NULL = none given */
@@ -19,7 +19,8 @@ struct router_config {
 struct router_events {
     void *self;
     void (*message)(void *self, const struct farm_input *in);
-    void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e, const char *text);
+    void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
+                const char *text);
     /* enum role of a session; 0 = none. */
     uint8_t (*role)(void *self, uint64_t session);
     void (*feed_wanted)(void *self, bool wanted);

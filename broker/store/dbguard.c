@@ -1,7 +1,8 @@
-/* The guard of a database file: one broker at a time, no network file system, private, and a ballast.
+/* The guard of a database file: one broker at a time, no network file system, private, and a
+ * ballast.
  *
- * Called by journal_sqlite.c before SQLite opens anything, because SQLite would create files and take its own locks. The
- * ballast's functions run on the journal's thread. */
+ * Called by journal_sqlite.c before SQLite opens anything, because SQLite would create files and
+ * take its own locks. The ballast's functions run on the journal's thread. */
 #include "dbguard.h"
 
 #include <errno.h>
@@ -18,10 +19,11 @@ struct fs_name {
     unsigned long magic;
     const char *name;
 };
-/* From statfs(2) and linux/magic.h. FUSE may be anything; sshfs and the like are what it is mostly. */
+/* From statfs(2) and linux/magic.h. FUSE may be anything; sshfs and the like are what it is mostly.
+ */
 static const struct fs_name refused[] = {
-    {0x6969, "NFS"},      {0xff534d42, "CIFS"},  {0xfe534d42, "SMB2"},    {0x517b, "SMB"},
-    {0x65735546, "FUSE"}, {0x5346414f, "AFS"},   {0x01021997, "9P"},      {0x00c36400, "Ceph"},
+    {0x6969, "NFS"},      {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},  {0x517b, "SMB"},
+    {0x65735546, "FUSE"}, {0x5346414f, "AFS"},    {0x01021997, "9P"},    {0x00c36400, "Ceph"},
     {0x73757245, "Coda"}, {0x0bd00bd0, "Lustre"}, {0x7461636f, "OCFS2"},
 };
 
@@ -44,8 +46,8 @@ err_t dbguard_lock(const char *file, int *fd, struct errmsg *em)
         int fault = errno;
         close(f);
         if (fault == EWOULDBLOCK)
-            return errmsg_set(em, ERR_EXISTS, "another broker has %s open; stop it or name another file",
-                              file);
+            return errmsg_set(em, ERR_EXISTS,
+                              "another broker has %s open; stop it or name another file", file);
         return errmsg_set(em, ERR_IO, "%s cannot be locked: %s", path, strerror(fault));
     }
     *fd = f;
@@ -65,9 +67,10 @@ static err_t check_fs(int fd, const char *file, struct errmsg *em)
         return errmsg_set(em, ERR_IO, "%s: %s", file, strerror(errno));
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (((unsigned long)s.f_type & 0xffffffffUL) == refused[i].magic)
-            return errmsg_set(em, ERR_REFUSED,
-                              "%s is on a %s file system, where a database is not safe; put it on a local disk",
-                              file, refused[i].name);
+            return errmsg_set(
+                em, ERR_REFUSED,
+                "%s is on a %s file system, where a database is not safe; put it on a local disk",
+                file, refused[i].name);
     }
     return ERR_OK;
 }

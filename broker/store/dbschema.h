@@ -9,8 +9,9 @@
 #define DB_APPLICATION_ID 0x54464d31 /* "TFM1" */
 #define DB_VERSION        1
 
-/* Makes the tables in an empty database; checks an existing one and brings its views up to date. ERR_VERSION,
- * ERR_INVALID (a database, but not ours) or ERR_CORRUPT with a sentence that names `file`; nothing is changed then. */
+/* Makes the tables in an empty database; checks an existing one and brings its views up to date.
+ * ERR_VERSION, ERR_INVALID (a database, but not ours) or ERR_CORRUPT with a sentence that names
+ * `file`; nothing is changed then. */
 err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em) MUST_CHECK;
 
 #endif

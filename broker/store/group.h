@@ -1,5 +1,5 @@
-/* A group: what the journal commits as one transaction, and the answers that come back with it. Made by the owner, handed
- * over whole, handed back whole: at any time one thread has it. */
+/* A group: what the journal commits as one transaction, and the answers that come back with it.
+ * Made by the owner, handed over whole, handed back whole: at any time one thread has it. */
 #ifndef FARM_STORE_GROUP_H
 #define FARM_STORE_GROUP_H
 

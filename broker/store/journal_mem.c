@@ -1,4 +1,5 @@
-/* The journal in memory. Rows are kept as images with their texts in one arena; a newer image takes the place of the older.
+/* The journal in memory. Rows are kept as images with their texts in one arena; a newer image takes
+ * the place of the older.
  *
  * It passes the same contract tests as the one on SQLite, so a simulation may stand on it. */
 #include "journal_mem.h"
@@ -23,8 +24,8 @@ struct mem_store {
     struct msg_reply *requests;
     struct trial_image *trials;
     struct study_image *studies;
-    size_t n_records, cap_records, n_blobs, cap_blobs, n_requests, cap_requests, n_trials, cap_trials,
-        n_studies, cap_studies;
+    size_t n_records, cap_records, n_blobs, cap_blobs, n_requests, cap_requests, n_trials,
+        cap_trials, n_studies, cap_studies;
     struct journal_ids ids;
 };
 struct journal_mem {
@@ -84,8 +85,7 @@ static const struct mem_blob *find_blob(const struct mem_store *m, struct digest
 static void put_trial(struct mem_store *m, const struct trial_image *t)
 {
     size_t i = 0;
-    while (i < m->n_trials &&
-           (m->trials[i].study != t->study || m->trials[i].number != t->number))
+    while (i < m->n_trials && (m->trials[i].study != t->study || m->trials[i].number != t->number))
         i++;
     if (i == m->n_trials) {
         MORE(m, trials);
@@ -131,9 +131,8 @@ static void put_records(struct mem_store *m, const struct effects *fx)
     for (size_t i = 0; i < fx->n_records; i++) {
         const struct fx_record *r = &fx->records[i];
         MORE(m, records);
-        m->records[m->n_records++] =
-            (struct mem_record){r->seq, r->study, r->study_seq, r->kind,
-                                keep(m, effects_str(fx, r->body))};
+        m->records[m->n_records++] = (struct mem_record){r->seq, r->study, r->study_seq, r->kind,
+                                                         keep(m, effects_str(fx, r->body))};
         m->ids.last_seq = r->seq;
     }
 }
@@ -145,15 +144,17 @@ static void put_all(struct mem_store *m, const struct effects *fx)
         if (find_blob(m, fx->blobs[i].digest))
             continue;
         MORE(m, blobs);
-        m->blobs[m->n_blobs++] = (struct mem_blob){fx->blobs[i].digest,
-                                                   keep(m, effects_str(fx, fx->blobs[i].bytes))};
+        m->blobs[m->n_blobs++] =
+            (struct mem_blob){fx->blobs[i].digest, keep(m, effects_str(fx, fx->blobs[i].bytes))};
     }
     for (size_t i = 0; i < fx->n_requests; i++) {
         const struct fx_request *q = &fx->requests[i];
         MORE(m, requests);
-        m->requests[m->n_requests++] = (struct msg_reply){
-            .request = q->request, .name = keep(m, effects_str(fx, q->name)),
-            .text = keep(m, effects_str(fx, q->text)), .number = q->number, .seq = q->seq};
+        m->requests[m->n_requests++] = (struct msg_reply){.request = q->request,
+                                                          .name = keep(m, effects_str(fx, q->name)),
+                                                          .text = keep(m, effects_str(fx, q->text)),
+                                                          .number = q->number,
+                                                          .seq = q->seq};
     }
     for (size_t i = 0; i < fx->n_trials; i++)
         put_trial(m, &fx->trials[i]);
@@ -304,7 +305,8 @@ struct journal *journal_mem_open(struct mem_store *m, void (*wake)(void *self), 
 {
     struct journal_mem *s = alloc_zero(sizeof *s);
     m->ids.epoch++;
-    *s = (struct journal_mem){.j = {.ops = &ops, .ids = m->ids}, .m = m, .wake = wake, .self = self};
+    *s =
+        (struct journal_mem){.j = {.ops = &ops, .ids = m->ids}, .m = m, .wake = wake, .self = self};
     list_init(&s->done);
     return &s->j;
 }

@@ -8,7 +8,8 @@ struct mem_store;
 
 struct mem_store *mem_store_new(void);
 void mem_store_free(struct mem_store *m);
-/* Opens it; at most one journal at a time. Closing keeps the store. Questions in SQL are answered with an error. */
+/* Opens it; at most one journal at a time. Closing keeps the store. Questions in SQL are answered
+ * with an error. */
 struct journal *journal_mem_open(struct mem_store *m, void (*wake)(void *self), void *self);
 
 #endif

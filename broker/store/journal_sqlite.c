@@ -1,12 +1,13 @@
 /* The journal on SQLite: a thread that owns the connection.
  *
- * Groups come through a queue; whatever the loop gathers while one is committed is the next. In between, when nothing
- * waits, the thread runs a slice of a person's question, checkpoints the log, or looks whether a full disk has room
- * again.
+ * Groups come through a queue; whatever the loop gathers while one is committed is the next. In
+ * between, when nothing waits, the thread runs a slice of a person's question, checkpoints the log,
+ * or looks whether a full disk has room again.
  *
- * A commit that fails for want of room is rolled back and tried again, after the ballast was given up; the group waits as
- * long as it takes, and journal_full() tells the core to make nothing but ends. Any other failed commit has an unknown
- * outcome, so the process ends without another word: what is on the disk is read at the next start. */
+ * A commit that fails for want of room is rolled back and tried again, after the ballast was given
+ * up; the group waits as long as it takes, and journal_full() tells the core to make nothing but
+ * ends. Any other failed commit has an unknown outcome, so the process ends without another word:
+ * what is on the disk is read at the next start. */
 #include "journal.h"
 
 #include <pthread.h>
@@ -20,13 +21,13 @@
 #include "sqlite_db.h"
 #include "sqlite_sql.h"
 
-#define RETRY_MS      500
-#define IDLE_MS       1000
-#define LOG_IDLE      (1u << 20) /* a smaller log is not worth a checkpoint while idle */
-#define SQL_NS        (5 * NS_PER_S)
-#define SQL_BYTES     (8u << 20)
-#define WAL_LIMIT     (64u << 20)
-#define ROOM_MINIMUM  (16u << 20) /* free bytes for going on after a full disk without a ballast */
+#define RETRY_MS     500
+#define IDLE_MS      1000
+#define LOG_IDLE     (1u << 20) /* a smaller log is not worth a checkpoint while idle */
+#define SQL_NS       (5 * NS_PER_S)
+#define SQL_BYTES    (8u << 20)
+#define WAL_LIMIT    (64u << 20)
+#define ROOM_MINIMUM (16u << 20) /* free bytes for going on after a full disk without a ballast */
 
 struct journal_sqlite {
     struct journal j;
@@ -34,10 +35,10 @@ struct journal_sqlite {
     struct db db;
     pthread_t thread;
     bool started;
-    uint64_t durable_seq;   /* thread */
-    bool idle_done;         /* thread: the log was checkpointed since the last commit */
-    struct list questions;  /* thread: of struct question */
-    pthread_mutex_t lock;   /* what follows */
+    uint64_t durable_seq;  /* thread */
+    bool idle_done;        /* thread: the log was checkpointed since the last commit */
+    struct list questions; /* thread: of struct question */
+    pthread_mutex_t lock;  /* what follows */
     pthread_cond_t cond;
     struct list queue, done;
     bool stop, full;
@@ -74,7 +75,8 @@ static void nap(long ms)
     nanosleep(&t, NULL);
 }
 
-/* The disk is full: the ballast goes, so that what is under way fits, and the log's pages may be used again. */
+/* The disk is full: the ballast goes, so that what is under way fits, and the log's pages may be
+ * used again. */
 static void make_room(struct journal_sqlite *s)
 {
     ballast_drop(s->c.file);
@@ -95,7 +97,8 @@ static void write_group(struct journal_sqlite *s, const struct group *g)
         }
         make_room(s);
         if (tries && stopping(s))
-            abort(); /* told to end while nothing can be written: nothing of the group was promised */
+            abort(); /* told to end while nothing can be written: nothing of the group was promised
+                      */
         if (tries)
             nap(RETRY_MS);
     }
@@ -176,8 +179,8 @@ static void rest(struct journal_sqlite *s)
         set_full(s, false);
 }
 
-/* The next group; NULL with *idle when none came for a while, NULL without when a question is to go on or it is time to
- * end. Groups come first: an end is not taken before all of them are done. */
+/* The next group; NULL with *idle when none came for a while, NULL without when a question is to go
+ * on or it is time to end. Groups come first: an end is not taken before all of them are done. */
 static struct group *next_group(struct journal_sqlite *s, bool *idle, bool *end)
 {
     struct timespec until;
@@ -242,7 +245,8 @@ static err_t on_start(struct journal *j, struct errmsg *em)
                           "there is no room for %s.ballast; free %llu MiB, or set --ballast 0",
                           s->c.file, (unsigned long long)(s->c.ballast >> 20));
     s->started = pthread_create(&s->thread, NULL, run, s) == 0;
-    return s->started ? ERR_OK : errmsg_set(em, ERR_FAILED, "the journal's thread cannot be started");
+    return s->started ? ERR_OK
+                      : errmsg_set(em, ERR_FAILED, "the journal's thread cannot be started");
 }
 
 static void on_submit(struct journal *j, struct group *g)
@@ -297,8 +301,7 @@ static void on_close(struct journal *j)
     struct journal_sqlite *s = of(j);
     if (s->started)
         end_thread(s);
-    LIST_FOREACH_SAFE(it, tmp, &s->questions)
-    {
+    LIST_FOREACH_SAFE (it, tmp, &s->questions) {
         struct question *q = CONTAINER_OF(it, struct question, link);
         sql_run_free(q->run);
         free(q);

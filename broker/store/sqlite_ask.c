@@ -1,5 +1,5 @@
-/* Short questions of the core: records of a range, and pieces of blobs. Answered at once, behind the group they came
- * with. */
+/* Short questions of the core: records of a range, and pieces of blobs. Answered at once, behind
+ * the group they came with. */
 #include "sqlite_db.h"
 
 #define ANSWER_BYTES (512u << 10)

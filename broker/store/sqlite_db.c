@@ -1,7 +1,8 @@
 /* Opening the database, and its statements.
  *
- * One process, one connection: the write-ahead log's known races need two. locking_mode EXCLUSIVE also keeps the log's
- * index in memory. Checkpoints are made by hand, so that none runs inside a commit. */
+ * One process, one connection: the write-ahead log's known races need two. locking_mode EXCLUSIVE
+ * also keeps the log's index in memory. Checkpoints are made by hand, so that none runs inside a
+ * commit. */
 #include "sqlite_db.h"
 
 #include <stdio.h>
@@ -17,25 +18,31 @@ static const char *const texts[DB_STATEMENTS] = {
     [DB_COMMIT] = "COMMIT",
     [DB_ROLLBACK] = "ROLLBACK",
     [DB_RECORD] = "INSERT INTO journal VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-    [DB_TRIAL] = "INSERT OR REPLACE INTO trial_row VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
+    [DB_TRIAL] = "INSERT OR REPLACE INTO trial_row "
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
                  "?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32)",
-    [DB_STUDY] = "INSERT OR REPLACE INTO study_row VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
+    [DB_STUDY] = "INSERT OR REPLACE INTO study_row "
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
                  "?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)",
-    [DB_WORKER] = "INSERT OR REPLACE INTO worker_row VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+    [DB_WORKER] =
+        "INSERT OR REPLACE INTO worker_row VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
     [DB_BLOB_HAVE] = "SELECT size FROM blob WHERE digest = ?1 AND at = 0",
     [DB_BLOB_PUT] = "INSERT INTO blob VALUES(?1,?2,?3,?4)",
     [DB_BLOB_GET] = "SELECT at, bytes FROM blob WHERE digest = ?1 AND at >= ?2 ORDER BY at",
     [DB_REQUEST] = "INSERT OR IGNORE INTO request VALUES(?1,?2,?3,?4,?5,?6)",
     [DB_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1,?2)",
     [DB_META_GET] = "SELECT value FROM meta WHERE key = ?1",
-    [DB_BY_SEQ] = "SELECT seq, study_seq, kind, body FROM journal WHERE seq >= ?2 AND seq <= ?3 ORDER BY seq",
-    [DB_BY_STUDY] = "SELECT seq, study_seq, kind, body FROM journal WHERE study = ?1 AND study > 0 AND study_seq >= ?2 "
+    [DB_BY_SEQ] =
+        "SELECT seq, study_seq, kind, body FROM journal WHERE seq >= ?2 AND seq <= ?3 ORDER BY seq",
+    [DB_BY_STUDY] = "SELECT seq, study_seq, kind, body FROM journal WHERE study = ?1 AND study > 0 "
+                    "AND study_seq >= ?2 "
                     "AND study_seq <= ?3 ORDER BY study_seq",
 };
 
 static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
                               "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -32768;";
-static const char log_pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
+static const char log_pragmas[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
 
 sqlite3_stmt *db_use(struct db *d, enum db_statement s)
 {
@@ -57,8 +64,8 @@ static err_t open_error(const struct db *d, struct errmsg *em)
 {
     int rc = sqlite3_errcode(d->sql) & 0xff;
     if (rc == SQLITE_NOTADB)
-        return errmsg_set(em, ERR_INVALID, "%s is no database; name another file (it was not changed)",
-                          d->file);
+        return errmsg_set(em, ERR_INVALID,
+                          "%s is no database; name another file (it was not changed)", d->file);
     if (rc == SQLITE_CORRUPT)
         return errmsg_set(em, ERR_CORRUPT, "%s is damaged: %s (it was not changed)", d->file,
                           sqlite3_errmsg(d->sql));
@@ -68,7 +75,8 @@ static err_t open_error(const struct db *d, struct errmsg *em)
                       sqlite3_errmsg(d->sql));
 }
 
-/* Called by SQLite after each commit. The log begins anew after a whole checkpoint; its file keeps its size. */
+/* Called by SQLite after each commit. The log begins anew after a whole checkpoint; its file keeps
+ * its size. */
 static int on_log(void *self, sqlite3 *sql, const char *name, int pages)
 {
     struct db *d = self;
@@ -108,20 +116,23 @@ static uint64_t last_seq(struct db *d)
     return v;
 }
 
-/* Another start of the farm: durable before anybody hears its epoch. Workers of the last one are gone until they come
- * back; old answers and workers are forgotten. */
+/* Another start of the farm: durable before anybody hears its epoch. Workers of the last one are
+ * gone until they come back; old answers and workers are forgotten. */
 static err_t begin_epoch(struct db *d, struct journal_ids *ids, struct errmsg *em)
 {
     char tidy[256];
     long long week_ago = (long long)clock_wall_ms() - 7LL * 86400000;
     snprintf(tidy, sizeof tidy,
-             "UPDATE worker_row SET state = %d WHERE state < %d; DELETE FROM request WHERE wall_ms < %lld;",
+             "UPDATE worker_row SET state = %d WHERE state < %d; DELETE FROM request WHERE wall_ms "
+             "< %lld;",
              WORKER_GONE, WORKER_LEFT, week_ago);
     if (db_run(d, DB_BEGIN) != SQLITE_OK)
         return open_error(d, em);
-    *ids = (struct journal_ids){.farm = meta_get(d, "farm"), .timeline = meta_get(d, "timeline"),
+    *ids = (struct journal_ids){.farm = meta_get(d, "farm"),
+                                .timeline = meta_get(d, "timeline"),
                                 .epoch = meta_get(d, "epoch") + 1,
-                                .fold_seq = meta_get(d, "fold_seq"), .last_seq = last_seq(d)};
+                                .fold_seq = meta_get(d, "fold_seq"),
+                                .last_seq = last_seq(d)};
     if (!ids->farm) {
         uint64_t random[2];
         hash_random(random, sizeof random);

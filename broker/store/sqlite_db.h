@@ -1,4 +1,5 @@
-/* The SQLite connection of a journal and its prepared statements; for the files of this folder. One thread at a time. */
+/* The SQLite connection of a journal and its prepared statements; for the files of this folder. One
+ * thread at a time. */
 #ifndef FARM_STORE_SQLITE_DB_H
 #define FARM_STORE_SQLITE_DB_H
 
@@ -33,20 +34,22 @@ struct db {
     int log_pages; /* in the write-ahead log, after the last commit */
 };
 
-err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct errmsg *em) MUST_CHECK;
+err_t db_open(struct db *d, const char *file, struct journal_ids *ids,
+              struct errmsg *em) MUST_CHECK;
 void db_close(struct db *d);
 /* The statement, prepared at first use; aborts if it cannot be. Reset it when done. */
 sqlite3_stmt *db_use(struct db *d, enum db_statement s);
 int db_run(struct db *d, enum db_statement s); /* without parameters */
 
-/* One transaction of everything the group writes. SQLITE_OK, SQLITE_FULL (nothing was written, try again later), or any
- * other code: unknown outcome. */
+/* One transaction of everything the group writes. SQLITE_OK, SQLITE_FULL (nothing was written, try
+ * again later), or any other code: unknown outcome. */
 int db_write(struct db *d, const struct group *g);
 /* A PASSIVE checkpoint of the write-ahead log. */
 void db_checkpoint(struct db *d, bool truncate);
 uint64_t db_log_bytes(const struct db *d);
 
-err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq, struct errmsg *em) MUST_CHECK;
+err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq,
+              struct errmsg *em) MUST_CHECK;
 err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg *em) MUST_CHECK;
 /* Answers a question about records or blobs into g. */
 void db_answer(struct db *d, const struct fx_ask *ask, struct group *g, uint64_t seq);

@@ -1,7 +1,8 @@
 /* Reading everything back at a start: rows, then the records behind them; and blobs by digest.
  *
- * Called on the owner's thread before the journal's thread runs. Values are read as they are; whether they make sense is
- * for the core, which refuses what contradicts itself. Texts are valid during a callback only. */
+ * Called on the owner's thread before the journal's thread runs. Values are read as they are;
+ * whether they make sense is for the core, which refuses what contradicts itself. Texts are valid
+ * during a callback only. */
 #include "sqlite_db.h"
 
 #include <stdlib.h>
@@ -51,11 +52,14 @@ static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_rea
                         struct errmsg *em)
 {
     (void)d;
-    struct study_image s = {.number = column_u64(st, 0), .seq = column_u64(st, 1),
-                            .study_seq = column_u64(st, 2), .name = column_text(st, 3),
+    struct study_image s = {.number = column_u64(st, 0),
+                            .seq = column_u64(st, 1),
+                            .study_seq = column_u64(st, 2),
+                            .name = column_text(st, 3),
                             .state = (uint8_t)sqlite3_column_int(st, 4),
                             .maximize = sqlite3_column_int(st, 5) != 0,
-                            .metric = column_text(st, 6), .why = column_text(st, 7),
+                            .metric = column_text(st, 6),
+                            .why = column_text(st, 7),
                             .spec_number = (uint32_t)sqlite3_column_int64(st, 10),
                             .optimizer_epoch = (uint32_t)sqlite3_column_int64(st, 11)};
     column_bytes(st, 8, s.spec.b, sizeof s.spec.b);
@@ -140,8 +144,10 @@ static err_t read_request(struct db *d, sqlite3_stmt *st, const struct journal_r
                           struct errmsg *em)
 {
     (void)d;
-    struct msg_reply m = {.name = column_text(st, 1), .text = column_text(st, 2),
-                          .number = column_u64(st, 3), .seq = column_u64(st, 4)};
+    struct msg_reply m = {.name = column_text(st, 1),
+                          .text = column_text(st, 2),
+                          .number = column_u64(st, 3),
+                          .seq = column_u64(st, 4)};
     column_bytes(st, 0, m.request.b, sizeof m.request.b);
     return r->request(r->self, &m, em);
 }
@@ -157,13 +163,14 @@ static err_t read_record(struct db *d, sqlite3_stmt *st, const struct journal_re
 
 err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq, struct errmsg *em)
 {
-    err_t e = each(d, "SELECT * FROM study_row WHERE ?1 >= 0 ORDER BY number", 0, r, read_study, em);
+    err_t e =
+        each(d, "SELECT * FROM study_row WHERE ?1 >= 0 ORDER BY number", 0, r, read_study, em);
     if (e == ERR_OK)
         e = each(d, "SELECT * FROM trial_row WHERE study > ?1", 0, r, read_trial, em);
     if (e == ERR_OK)
         e = each(d,
-                 "SELECT * FROM (SELECT * FROM request WHERE seq > ?1 ORDER BY seq DESC LIMIT " REQUESTS_LOADED
-                 ") ORDER BY seq",
+                 "SELECT * FROM (SELECT * FROM request WHERE seq > ?1 ORDER BY seq DESC "
+                 "LIMIT " REQUESTS_LOADED ") ORDER BY seq",
                  0, r, read_request, em);
     if (e == ERR_OK)
         e = each(d, "SELECT seq, body FROM journal WHERE seq > ?1 ORDER BY seq", fold_seq, r,

@@ -1,9 +1,10 @@
-/* Questions in SQL, asked by people through the broker: one SELECT, read-only, bounded in time and bytes.
+/* Questions in SQL, asked by people through the broker: one SELECT, read-only, bounded in time and
+ * bytes.
  *
- * The journal's thread runs a slice of some rows when no group waits, so a long list of rows delays nobody; the time of
- * what SQLite does between two rows is bounded too, because that cannot be divided. Rows become JSON arrays: numbers,
- * strings, null; a blob is given in hex. What is allowed is named in the authorizer: reading tables and calling
- * functions, nothing else. */
+ * The journal's thread runs a slice of some rows when no group waits, so a long list of rows delays
+ * nobody; the time of what SQLite does between two rows is bounded too, because that cannot be
+ * divided. Rows become JSON arrays: numbers, strings, null; a blob is given in hex. What is allowed
+ * is named in the authorizer: reading tables and calling functions, nothing else. */
 #include "sqlite_sql.h"
 
 #include <math.h>
@@ -84,7 +85,8 @@ static void prepare(struct sql_run *r)
     sqlite3_set_authorizer(r->d->sql, authorize, NULL);
     int rc = sqlite3_prepare_v2(r->d->sql, r->ask.query, -1, &r->st, &tail);
     sqlite3_set_authorizer(r->d->sql, NULL, NULL);
-    while (tail && (*tail == ';' || *tail == ' ' || *tail == '\n' || *tail == '\t' || *tail == '\r'))
+    while (tail &&
+           (*tail == ';' || *tail == ' ' || *tail == '\n' || *tail == '\t' || *tail == '\r'))
         tail++;
     if (rc == SQLITE_AUTH)
         fail(r, "only SELECT over the views is allowed");

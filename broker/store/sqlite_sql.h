@@ -7,8 +7,10 @@
 struct sql_run;
 
 /* Begins the question `ask`, whose texts are in a group that may go. */
-struct sql_run *sql_run_new(struct db *d, const struct fx_ask *ask, int64_t limit_ns, size_t limit_bytes);
-/* Goes on for a slice and puts a piece of the answer into g. True: it was the last; the run is freed. */
+struct sql_run *sql_run_new(struct db *d, const struct fx_ask *ask, int64_t limit_ns,
+                            size_t limit_bytes);
+/* Goes on for a slice and puts a piece of the answer into g. True: it was the last; the run is
+ * freed. */
 bool sql_run_slice(struct sql_run *r, struct group *g, uint64_t seq);
 void sql_run_free(struct sql_run *r); /* NULL is legal */
 

@@ -1,8 +1,8 @@
-/* Writing a group: its records, blobs, answers and rows in one transaction. Strings are bound without copies; they stay
- * where they are until the statement is reset.
+/* Writing a group: its records, blobs, answers and rows in one transaction. Strings are bound
+ * without copies; they stay where they are until the statement is reset.
  *
- * Called by the journal's thread. A failed commit has an unknown outcome, unless the disk was full: then everything is
- * rolled back and the same group may be tried again. */
+ * Called by the journal's thread. A failed commit has an unknown outcome, unless the disk was full:
+ * then everything is rolled back and the same group may be tried again. */
 #include "sqlite_db.h"
 
 #include <stdio.h>
@@ -89,9 +89,10 @@ static int write_trial(struct db *d, const struct trial_image *t)
 {
     sqlite3_stmt *st = db_use(d, DB_TRIAL);
     static const struct id128 none;
-    int64_t head[] = {(int64_t)t->study, (int64_t)t->number, (int64_t)t->seq, t->state, t->why,
-                      t->last_close, flags_of(t), t->attempt, t->final_attempt, t->lost, t->crashes,
-                      t->spec_number};
+    int64_t head[] = {
+        (int64_t)t->study, (int64_t)t->number, (int64_t)t->seq, t->state,         t->why,
+        t->last_close,     flags_of(t),        t->attempt,      t->final_attempt, t->lost,
+        t->crashes,        t->spec_number};
     int i = 1;
     for (size_t k = 0; k < sizeof head / sizeof *head; k++)
         sqlite3_bind_int64(st, i++, head[k]);
@@ -100,8 +101,8 @@ static int write_trial(struct db *d, const struct trial_image *t)
     bind_if(st, i++, t->has_draw, t->behind);
     bind_value(st, i++, t->has_value, t->value);
     bind_if(st, i++, t->has_step, t->step);
-    int64_t tail[] = {t->created_ms, t->started_ms, t->finished_ms, t->retry_ms,
-                      (int64_t)t->runtime_ms, t->exit_code, t->signal};
+    int64_t tail[] = {t->created_ms,          t->started_ms, t->finished_ms, t->retry_ms,
+                      (int64_t)t->runtime_ms, t->exit_code,  t->signal};
     for (size_t k = 0; k < sizeof tail / sizeof *tail; k++)
         sqlite3_bind_int64(st, i++, tail[k]);
     if (id128_eq(t->worker, none))

@@ -1,5 +1,6 @@
-/* What every journal has to do, run over each kind: groups come back in order, what was done is there after closing and
- * opening, questions see the group they came with, an epoch is never used twice. */
+/* What every journal has to do, run over each kind: groups come back in order, what was done is
+ * there after closing and opening, questions see the group they came with, an epoch is never used
+ * twice. */
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,9 +89,18 @@ static struct group *records(uint64_t first, uint64_t n, uint64_t study)
 {
     struct group *g = group_new();
     for (uint64_t i = 0; i < n; i++) {
-        struct record r = {.seq = first + i, .study = study, .study_seq = first + i, .kind = REC_REPORTED,
-                           .trial = i, .attempt = 1, .has_step = true, .step = (int64_t)i, .has_value = true,
-                           .value = 0.5, .text = STR("{\"acc\":1}"), .wall_ms = 5};
+        struct record r = {.seq = first + i,
+                           .study = study,
+                           .study_seq = first + i,
+                           .kind = REC_REPORTED,
+                           .trial = i,
+                           .attempt = 1,
+                           .has_step = true,
+                           .step = (int64_t)i,
+                           .has_value = true,
+                           .value = 0.5,
+                           .text = STR("{\"acc\":1}"),
+                           .wall_ms = 5};
         effects_record(&g->fx, &r);
     }
     return g;
@@ -185,13 +195,24 @@ static void put_images(struct effects *fx)
     struct digest d = hash_bytes(STR("{\"spec\":1}"));
     effects_blob(fx, d, STR("{\"spec\":1}"));
     effects_blob(fx, d, STR("{\"spec\":1}")); /* twice is once */
-    *effects_study(fx) = (struct study_image){.number = 1, .seq = 2, .study_seq = 2, .name = STR("s"), .spec = d,
-                                              .spec_number = 1};
-    *effects_trial(fx) = (struct trial_image){.study = 1, .number = 0, .seq = 2, .state = TRIAL_RUNNING, .attempt = 3,
-                                              .has_draw = true, .draw = 7, .params = STR("{\"x\":1}"), .has_value = true,
-                                              .value = 0.25, .front = true, .decide = decide, .n_decide = 2,
+    *effects_study(fx) = (struct study_image){
+        .number = 1, .seq = 2, .study_seq = 2, .name = STR("s"), .spec = d, .spec_number = 1};
+    *effects_trial(fx) = (struct trial_image){.study = 1,
+                                              .number = 0,
+                                              .seq = 2,
+                                              .state = TRIAL_RUNNING,
+                                              .attempt = 3,
+                                              .has_draw = true,
+                                              .draw = 7,
+                                              .params = STR("{\"x\":1}"),
+                                              .has_value = true,
+                                              .value = 0.25,
+                                              .front = true,
+                                              .decide = decide,
+                                              .n_decide = 2,
                                               .worker = {{1, 2, 3}}};
-    struct msg_reply m = {.request = {{5}}, .name = STR("OK"), .text = STR("text"), .number = 9, .seq = 1};
+    struct msg_reply m = {
+        .request = {{5}}, .name = STR("OK"), .text = STR("text"), .number = 9, .seq = 1};
     effects_request(fx, &m, 1700000000000);
     fx->fold_seq = 2;
 }
@@ -250,12 +271,19 @@ static void test_questions_see_their_group(void **state)
     journal_submit(r->j, records(1, 10, 4));
     struct group *g = records(11, 10, 4);
     struct fx_ask *ask = effects_ask(&g->fx, ASK_RECORDS, 77);
-    *ask = (struct fx_ask){.kind = ASK_RECORDS, .token = 77, .study = 4, .from = 9, .to = 14, .limit = 4,
+    *ask = (struct fx_ask){.kind = ASK_RECORDS,
+                           .token = 77,
+                           .study = 4,
+                           .from = 9,
+                           .to = 14,
+                           .limit = 4,
                            .kinds = UINT64_MAX};
     ask = effects_ask(&g->fx, ASK_RECORDS, 78);
-    *ask = (struct fx_ask){.kind = ASK_RECORDS, .token = 78, .from = 19, .to = 100, .limit = 100, .kinds = UINT64_MAX};
+    *ask = (struct fx_ask){
+        .kind = ASK_RECORDS, .token = 78, .from = 19, .to = 100, .limit = 100, .kinds = UINT64_MAX};
     ask = effects_ask(&g->fx, ASK_RECORDS, 79);
-    *ask = (struct fx_ask){.kind = ASK_RECORDS, .token = 79, .study = 4, .from = 1, .to = 20, .limit = 100};
+    *ask = (struct fx_ask){
+        .kind = ASK_RECORDS, .token = 79, .study = 4, .from = 1, .to = 20, .limit = 100};
     journal_submit(r->j, g);
     group_free(rig_wait(r));
     g = rig_wait(r);
@@ -327,13 +355,18 @@ static void test_closing_commits_what_was_submitted(void **state)
 }
 
 #define BOTH(fn)                                                                                   \
-    cmocka_unit_test_setup_teardown(fn, make_mem, rig_end), cmocka_unit_test_setup_teardown(fn, make_sqlite, rig_end)
+    cmocka_unit_test_setup_teardown(fn, make_mem, rig_end),                                        \
+        cmocka_unit_test_setup_teardown(fn, make_sqlite, rig_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_groups_come_back_in_order), BOTH(test_what_was_done_is_there), BOTH(test_a_newer_row_takes_the_place),
-        BOTH(test_questions_see_their_group), BOTH(test_blobs_in_pieces), BOTH(test_without_writes_there_is_no_commit),
+        BOTH(test_groups_come_back_in_order),
+        BOTH(test_what_was_done_is_there),
+        BOTH(test_a_newer_row_takes_the_place),
+        BOTH(test_questions_see_their_group),
+        BOTH(test_blobs_in_pieces),
+        BOTH(test_without_writes_there_is_no_commit),
         BOTH(test_closing_commits_what_was_submitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The box: one group at a time goes through a journal in memory, so what a test sees has left after its commit, as in the
- * real broker. Used by the tests of the core. */
+/* The box: one group at a time goes through a journal in memory, so what a test sees has left after
+ * its commit, as in the real broker. Used by the tests of the core. */
 #include "farmbox.h"
 
 #include <setjmp.h>
@@ -21,8 +21,8 @@ void box_open(struct box *b)
     *b = (struct box){.now = 1000 * SEC, .store = mem_store_new()};
     farm_config_defaults(&b->c);
     b->c.version = "test";
-    b->env = (struct envelope){.metric = STR("loss"), .weight = 1, .retries = 2,
-                               .retry_delay_ns = SEC, .grace_ns = SEC};
+    b->env = (struct envelope){
+        .metric = STR("loss"), .weight = 1, .retries = 2, .retry_delay_ns = SEC, .grace_ns = SEC};
     arena_init(&b->a, 0);
     load(b);
     box_settle(b);
@@ -124,8 +124,8 @@ static void keep_message(struct box *b, const struct fx_message *m, struct str b
         b->cap_out = b->cap_out ? 2 * b->cap_out : 64;
         b->out = alloc_grow(b->out, b->cap_out, sizeof *b->out);
     }
-    b->out[b->n_out++] = (struct boxed){m->peer, m->session, m->kind,
-                                        str_make(str_dupz(body), body.n)};
+    b->out[b->n_out++] =
+        (struct boxed){m->peer, m->session, m->kind, str_make(str_dupz(body), body.n)};
     char *copy = (char *)b->out[b->n_out - 1].body.p;
     memcpy(copy, body.p, body.n);
 }
@@ -176,7 +176,10 @@ void box_send(struct box *b, uint64_t peer, uint64_t session, unsigned kind, con
     union message m;
     memset(&m, 0, sizeof m);
     memcpy(&m, msg, size);
-    struct farm_input in = {.peer = peer, .session = session, .kind = (uint8_t)kind, .msg = &m,
+    struct farm_input in = {.peer = peer,
+                            .session = session,
+                            .kind = (uint8_t)kind,
+                            .msg = &m,
                             .envelope = kind == MSG_SUBMIT ? &b->env : NULL};
     farm_on_message(b->f, b->now, &in, &b->g->fx);
 }
@@ -222,8 +225,12 @@ static uint64_t hello(struct box *b, uint64_t peer, const struct msg_hello *h)
 
 uint64_t box_worker(struct box *b, uint64_t peer, unsigned id, uint32_t slots)
 {
-    struct msg_hello h = {.role = ROLE_WORKER, .version_min = 1, .version_max = 1,
-                          .peer = box_id(id), .host = STR("host"), .slots = slots};
+    struct msg_hello h = {.role = ROLE_WORKER,
+                          .version_min = 1,
+                          .version_max = 1,
+                          .peer = box_id(id),
+                          .host = STR("host"),
+                          .slots = slots};
     uint64_t session = hello(b, peer, &h);
     SEND(b, peer, session, CREDIT, credit, .total = slots);
     box_settle(b);
@@ -232,15 +239,21 @@ uint64_t box_worker(struct box *b, uint64_t peer, unsigned id, uint32_t slots)
 
 uint64_t box_optimizer(struct box *b, uint64_t peer, unsigned id)
 {
-    struct msg_hello h = {.role = ROLE_OPTIMIZER, .version_min = 1, .version_max = 1,
-                          .peer = box_id(id), .host = STR("host")};
+    struct msg_hello h = {.role = ROLE_OPTIMIZER,
+                          .version_min = 1,
+                          .version_max = 1,
+                          .peer = box_id(id),
+                          .host = STR("host")};
     return hello(b, peer, &h);
 }
 
 uint64_t box_client(struct box *b, uint64_t peer, unsigned id)
 {
-    struct msg_hello h = {.role = ROLE_CLIENT, .version_min = 1, .version_max = 1,
-                          .peer = box_id(id), .host = STR("host")};
+    struct msg_hello h = {.role = ROLE_CLIENT,
+                          .version_min = 1,
+                          .version_max = 1,
+                          .peer = box_id(id),
+                          .host = STR("host")};
     return hello(b, peer, &h);
 }
 
@@ -263,8 +276,8 @@ void box_enqueue(struct box *b, uint64_t peer, uint64_t session, const char *stu
                  const char *params)
 {
     static unsigned requests = 50000;
-    SEND(b, peer, session, ENQUEUE, enqueue, .request = box_id(++requests),
-         .study = str_of(study), .params = str_of(params));
+    SEND(b, peer, session, ENQUEUE, enqueue, .request = box_id(++requests), .study = str_of(study),
+         .params = str_of(params));
     box_settle(b);
     const union message *m = box_take(b, peer, MSG_REPLY);
     assert_non_null(m);

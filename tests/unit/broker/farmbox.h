@@ -1,5 +1,5 @@
-/* A farm in a box for tests: the real core over a journal in memory, virtual time, and peers whose messages and answers
- * are looked at one by one. */
+/* A farm in a box for tests: the real core over a journal in memory, virtual time, and peers whose
+ * messages and answers are looked at one by one. */
 #ifndef FARM_TESTS_FARMBOX_H
 #define FARM_TESTS_FARMBOX_H
 
@@ -32,16 +32,19 @@ void box_open(struct box *b);
 void box_close(struct box *b);
 /* Time passes, the core is called when it wants to be. */
 void box_pass(struct box *b, int64_t ns);
-/* Commits what is gathered until nothing more comes; messages go to the outbox. Checks every invariant. */
+/* Commits what is gathered until nothing more comes; messages go to the outbox. Checks every
+ * invariant. */
 void box_settle(struct box *b);
 /* As after kill -9: what is not committed is gone; the outbox too. */
 void box_restart(struct box *b);
-void box_send(struct box *b, uint64_t peer, uint64_t session, unsigned kind, const void *msg, size_t size);
+void box_send(struct box *b, uint64_t peer, uint64_t session, unsigned kind, const void *msg,
+              size_t size);
 #define SEND(b, peer, session, NAME, name, ...)                                                    \
-    box_send(b, peer, session, MSG_##NAME, &(struct msg_##name){__VA_ARGS__}, sizeof(struct msg_##name))
+    box_send(b, peer, session, MSG_##NAME, &(struct msg_##name){__VA_ARGS__},                      \
+             sizeof(struct msg_##name))
 
-/* The first message of this kind to this peer in the outbox, taken out and decoded; NULL if there is none. Valid until the
- * next one is taken. */
+/* The first message of this kind to this peer in the outbox, taken out and decoded; NULL if there
+ * is none. Valid until the next one is taken. */
 const union message *box_take(struct box *b, uint64_t peer, unsigned kind);
 size_t box_count(const struct box *b, uint64_t peer, unsigned kind);
 void box_clear(struct box *b); /* the outbox */
@@ -53,7 +56,8 @@ uint64_t box_client(struct box *b, uint64_t peer, unsigned id);
 struct id128 box_id(unsigned id);
 /* Submits a study as that client; its number. */
 uint64_t box_submit(struct box *b, uint64_t peer, uint64_t session, const char *name);
-void box_enqueue(struct box *b, uint64_t peer, uint64_t session, const char *study, const char *params);
+void box_enqueue(struct box *b, uint64_t peer, uint64_t session, const char *study,
+                 const char *params);
 struct trial_image box_trial(const struct box *b, uint64_t study, uint64_t trial);
 unsigned box_state(const struct box *b, uint64_t study, uint64_t trial);
 

@@ -21,7 +21,8 @@ static void test_defaults(void **unused)
     struct envelope e;
     struct errmsg em;
     arena_init(&a, 0);
-    assert_int_equal(envelope_read(STR("{\"study\":\"s\",\"objective\":{},\"space\":{}}"), &a, &e, &em), ERR_OK);
+    assert_int_equal(
+        envelope_read(STR("{\"study\":\"s\",\"objective\":{},\"space\":{}}"), &a, &e, &em), ERR_OK);
     assert_true(str_is(e.metric, "loss"));
     assert_false(e.maximize);
     assert_true(e.cpu == 0 && e.weight == 1);
@@ -35,8 +36,10 @@ static void test_everything(void **unused)
 {
     (void)unused;
     static const char spec[] =
-        "{\"objective\":{\"metric\":\"acc\",\"direction\":\"maximize\",\"resources\":{\"cpu\":1.5,\"gpu\":2,\"memory\":\"2G\"},"
-        "\"labels\":[\"fast\",\"eu\"],\"grace\":\"3s\"},\"parallel\":16,\"priority\":-3,\"weight\":2.5,\"retries\":0,"
+        "{\"objective\":{\"metric\":\"acc\",\"direction\":\"maximize\",\"resources\":{\"cpu\":1.5,"
+        "\"gpu\":2,\"memory\":\"2G\"},"
+        "\"labels\":[\"fast\",\"eu\"],\"grace\":\"3s\"},\"parallel\":16,\"priority\":-3,\"weight\":"
+        "2.5,\"retries\":0,"
         "\"retry_delay\":0.5,\"ahead\":4,\"enqueue\":[{\"x\": 1,\"y\":\"a\"},{}]}";
     struct arena a;
     struct envelope e;
@@ -50,7 +53,8 @@ static void test_everything(void **unused)
     assert_true(str_is(e.labels[1], "eu"));
     assert_int_equal(e.grace_ns, 3 * NS_PER_S);
     assert_int_equal(e.retry_delay_ns, NS_PER_S / 2);
-    assert_true(e.parallel == 16 && e.priority == -3 && e.weight == 2.5 && e.retries == 0 && e.ahead == 4);
+    assert_true(e.parallel == 16 && e.priority == -3 && e.weight == 2.5 && e.retries == 0 &&
+                e.ahead == 4);
     assert_int_equal(e.n_enqueue, 2);
     assert_true(str_is(e.enqueue[0], "{\"x\":1,\"y\":\"a\"}"));
     arena_fini(&a);

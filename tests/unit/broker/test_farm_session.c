@@ -1,4 +1,5 @@
-/* Sessions and leases: what is current, what expires, what is adopted, and what a restart leaves. */
+/* Sessions and leases: what is current, what expires, what is adopted, and what a restart leaves.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,19 +27,24 @@ static void begin(struct fixture *x, uint32_t slots, int trials)
     box_clear(&x->b);
 }
 
-static void start(struct fixture *x, uint64_t peer, uint64_t session, uint64_t trial, uint32_t attempt)
+static void start(struct fixture *x, uint64_t peer, uint64_t session, uint64_t trial,
+                  uint32_t attempt)
 {
     SEND(&x->b, peer, session, START, start, .study = 1, .trial = trial, .attempt = attempt);
     box_settle(&x->b);
 }
 
 /* HELLO of worker `id` that holds one attempt; its verdict. */
-static struct verdict hello_holding(struct fixture *x, uint64_t peer, unsigned id, uint64_t trial, uint32_t attempt,
-                                    unsigned phase, uint64_t *session)
+static struct verdict hello_holding(struct fixture *x, uint64_t peer, unsigned id, uint64_t trial,
+                                    uint32_t attempt, unsigned phase, uint64_t *session)
 {
     struct held h = {.study = 1, .trial = trial, .attempt = attempt, .phase = (uint8_t)phase};
-    struct msg_hello m = {.role = ROLE_WORKER, .version_min = 1, .version_max = 1, .peer = box_id(id),
-                          .host = STR("host"), .slots = 2};
+    struct msg_hello m = {.role = ROLE_WORKER,
+                          .version_min = 1,
+                          .version_max = 1,
+                          .peer = box_id(id),
+                          .host = STR("host"),
+                          .slots = 2};
     m.held.v = &h;
     m.held.n = 1;
     box_send(&x->b, peer, 0, MSG_HELLO, &m, sizeof m);
@@ -124,11 +130,13 @@ static void test_the_expired_attempt_is_adopted_while_it_waits(void **unused)
     assert_int_equal(v.new_attempt, 2);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_RUNNING);
     /* The worker had not heard of it when it sent this. */
-    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 3);
+    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 3);
     box_settle(&x.b);
     assert_int_equal(box_take(&x.b, W, MSG_ACK)->ack.attempt, 1);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_COMPLETE);
-    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 2, .has_value = true, .value = 4);
+    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 2, .has_value = true,
+         .value = 4);
     box_settle(&x.b);
     assert_non_null(box_take(&x.b, W, MSG_ACK));
     assert_true(box_trial(&x.b, 1, 0).value == 3);
@@ -148,7 +156,8 @@ static void test_after_a_new_grant_the_old_one_is_killed(void **unused)
     struct verdict v = hello_holding(&x, W, 1, 0, 1, 1, &session);
     assert_int_equal(v.verdict, VERDICT_KILL);
     assert_int_equal(v.why, STOP_SUPERSEDED);
-    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 3);
+    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 3);
     box_settle(&x.b);
     assert_int_equal(box_take(&x.b, W, MSG_NAK)->nak.code, NAK_SUPERSEDED);
     box_close(&x.b);
@@ -160,7 +169,8 @@ static void test_verdicts_of_attempts_that_are_over(void **unused)
     struct fixture x;
     uint64_t session;
     begin(&x, 1, 1);
-    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 3);
+    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 3);
     box_settle(&x.b);
     assert_int_equal(hello_holding(&x, W, 1, 0, 1, 3, &session).verdict, VERDICT_FINISHED);
     assert_int_equal(hello_holding(&x, W, 1, 0, 1, 1, &session).verdict, VERDICT_KILL);
@@ -227,7 +237,8 @@ static void test_restart_keeps_what_runs(void **unused)
     struct verdict v = hello_holding(&x, W, 1, 0, 1, 1, &session);
     assert_int_equal(v.verdict, VERDICT_KEEP);
     assert_int_equal(box_state(&x.b, 1, 1), TRIAL_QUEUED); /* not held by its worker any more */
-    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 3);
+    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 3);
     box_settle(&x.b);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_COMPLETE);
     box_close(&x.b);
@@ -263,8 +274,8 @@ static void test_rows_and_journal_give_the_same(void **unused)
         start(&x, W, x.w, t, 1);
         if (t == 1)
             box_pass(&x.b, 2 * SEC); /* some rows are written, some are behind */
-        SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = t, .attempt = 1, .has_value = t != 2, .value = (double)t,
-             .status = t == 2 ? FINAL_ERROR : FINAL_OK, .error = STR("e"));
+        SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = t, .attempt = 1, .has_value = t != 2,
+             .value = (double)t, .status = t == 2 ? FINAL_ERROR : FINAL_OK, .error = STR("e"));
         SEND(&x.b, W, x.w, CREDIT, credit, .total = t + 3);
         box_settle(&x.b);
     }

@@ -1,4 +1,5 @@
-/* The journal on SQLite: files that cannot be used, questions of people, the views, and a full disk's ballast. */
+/* The journal on SQLite: files that cannot be used, questions of people, the views, and a full
+ * disk's ballast. */
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +81,8 @@ static void test_no_database(void **unused)
 {
     (void)unused;
     struct errmsg em;
-    static const char text[] = "This is a letter, and it is a long one, because SQLite looks at the first hundred bytes of a "
+    static const char text[] = "This is a letter, and it is a long one, because SQLite looks at "
+                               "the first hundred bytes of a "
                                "file before it says that it is none of its own.";
     tempdir_write(file, STR(text));
     assert_int_equal(try_open(&em), ERR_INVALID);
@@ -154,12 +156,24 @@ static struct group *study_group(void)
     struct group *g = group_new();
     struct digest d = hash_bytes(STR("{}"));
     effects_blob(&g->fx, d, STR("{}"));
-    *effects_study(&g->fx) = (struct study_image){.number = 1, .seq = 1, .name = STR("s"), .spec = d, .spec_number = 1,
-                                                  .has_best = true, .best = 0.25, .best_trial = 0};
+    *effects_study(&g->fx) = (struct study_image){.number = 1,
+                                                  .seq = 1,
+                                                  .name = STR("s"),
+                                                  .spec = d,
+                                                  .spec_number = 1,
+                                                  .has_best = true,
+                                                  .best = 0.25,
+                                                  .best_trial = 0};
     for (uint64_t i = 0; i < 1000; i++)
-        *effects_trial(&g->fx) = (struct trial_image){.study = 1, .number = i, .seq = 1, .state = TRIAL_COMPLETE,
-                                                      .has_value = true, .value = 0.25 + (double)i,
-                                                      .params = STR("{\"lr\":0.5}"), .attempt = 1, .final_attempt = 1,
+        *effects_trial(&g->fx) = (struct trial_image){.study = 1,
+                                                      .number = i,
+                                                      .seq = 1,
+                                                      .state = TRIAL_COMPLETE,
+                                                      .has_value = true,
+                                                      .value = 0.25 + (double)i,
+                                                      .params = STR("{\"lr\":0.5}"),
+                                                      .attempt = 1,
+                                                      .final_attempt = 1,
                                                       .finished_ms = 1700000000000};
     return g;
 }
@@ -204,7 +218,9 @@ static void test_questions(void **unused)
     assert_int_equal(journal_start(j, &em), ERR_OK);
     journal_submit(j, study_group());
     group_free(wait_done(j));
-    struct rows r = ask(j, "select number, state, loss, json_extract(params,'$.lr') from trial order by number", NULL);
+    struct rows r =
+        ask(j, "select number, state, loss, json_extract(params,'$.lr') from trial order by number",
+            NULL);
     assert_string_equal(r.error, "");
     assert_int_equal(r.n, 1000);
     assert_true(r.groups > 1); /* in slices */
@@ -225,19 +241,34 @@ static void test_questions_that_are_refused(void **unused)
     struct journal *j = open_journal(0);
     struct errmsg em;
     assert_int_equal(journal_start(j, &em), ERR_OK);
-    static const char *const bad[] = {"delete from journal", "drop view trial", "pragma user_version = 7",
-                                      "attach 'x.db' as x", "update trial_row set state = 0", "select nonsense",
-                                      "select 1; select 2", "", "  ;", "vacuum", "begin", "create temp table t(x)",
-                                      "select load_extension('x')", "select ?1", "insert into meta values(1,2)"};
+    static const char *const bad[] = {"delete from journal",
+                                      "drop view trial",
+                                      "pragma user_version = 7",
+                                      "attach 'x.db' as x",
+                                      "update trial_row set state = 0",
+                                      "select nonsense",
+                                      "select 1; select 2",
+                                      "",
+                                      "  ;",
+                                      "vacuum",
+                                      "begin",
+                                      "create temp table t(x)",
+                                      "select load_extension('x')",
+                                      "select ?1",
+                                      "insert into meta values(1,2)"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct rows r = ask(j, bad[i], NULL);
         assert_int_equal(r.n, 0);
         if (!r.error[0])
             fail_msg("not refused: %s", bad[i]);
     }
-    struct rows r = ask(j, "with recursive c(x) as (select 1 union all select x + 1 from c) select max(x) from c", NULL);
+    struct rows r = ask(
+        j, "with recursive c(x) as (select 1 union all select x + 1 from c) select max(x) from c",
+        NULL);
     assert_non_null(strstr(r.error, "too long"));
-    r = ask(j, "with recursive c(x) as (select 1 union all select x + 1 from c) select hex(zeroblob(100000)) from c",
+    r = ask(j,
+            "with recursive c(x) as (select 1 union all select x + 1 from c) select "
+            "hex(zeroblob(100000)) from c",
             NULL);
     assert_true(strstr(r.error, "too large") || strstr(r.error, "too long"));
     assert_string_equal(ask(j, "select 1", NULL).first, "[1]"); /* and it goes on */

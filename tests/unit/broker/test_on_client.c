@@ -24,11 +24,12 @@ static void begin(struct fixture *x)
 }
 
 /* SUBMIT with these bytes and this search part; the reply. */
-static const struct msg_reply *submit(struct fixture *x, unsigned request, const char *name, const char *spec,
-                                      const char *search, bool edit, bool reopen)
+static const struct msg_reply *submit(struct fixture *x, unsigned request, const char *name,
+                                      const char *spec, const char *search, bool edit, bool reopen)
 {
-    SEND(&x->b, C, x->c, SUBMIT, submit, .request = box_id(request), .name = str_of(name), .spec = str_of(spec),
-         .digest = hash_bytes(str_of(spec)), .search = hash_bytes(str_of(search)), .edit = edit, .reopen = reopen);
+    SEND(&x->b, C, x->c, SUBMIT, submit, .request = box_id(request), .name = str_of(name),
+         .spec = str_of(spec), .digest = hash_bytes(str_of(spec)),
+         .search = hash_bytes(str_of(search)), .edit = edit, .reopen = reopen);
     box_settle(&x->b);
     const union message *m = box_take(&x->b, C, MSG_REPLY);
     assert_non_null(m);
@@ -48,7 +49,7 @@ static void test_submit_again_continues(void **unused)
     r = submit(&x, 101, "s", "{}", "a", false, false);
     assert_true(str_is(r->name, "OK") && r->number == 1);
     assert_non_null(strstr(r->text.p, "\"continued\":true"));
-    assert_int_equal(farm_seq(x.b.f), seq); /* nothing changed */
+    assert_int_equal(farm_seq(x.b.f), seq);                      /* nothing changed */
     r = submit(&x, 102, "s", "{\"more\":1}", "a", false, false); /* another spec, the same search */
     assert_true(str_is(r->name, "OK"));
     assert_non_null(strstr(r->text.p, "\"spec_number\":2"));
@@ -84,7 +85,8 @@ static void test_what_is_not_valid(void **unused)
     assert_true(str_is(submit(&x, 100, "a b", "{}", "a", false, false)->name, "INVALID"));
     assert_true(str_is(submit(&x, 101, "..", "{}", "a", false, false)->name, "INVALID"));
     SEND(&x.b, C, x.c, SUBMIT, submit, .request = box_id(102), .name = STR("s"), .spec = STR("{}"));
-    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(103), .study = STR("none"), .params = STR("{}"));
+    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(103), .study = STR("none"),
+         .params = STR("{}"));
     SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(104), .study = STR("none"));
     SEND(&x.b, C, x.c, TAIL, tail, .request = box_id(105), .study = STR("none"), .credit = 1);
     box_settle(&x.b);
@@ -92,9 +94,12 @@ static void test_what_is_not_valid(void **unused)
     for (int i = 0; i < 3; i++)
         assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.name, "NOT_FOUND"));
     submit(&x, 106, "s", "{}", "a", false, false);
-    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(107), .study = STR("s"), .params = STR("{\"x\":}"));
-    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(108), .study = STR("s"), .params = STR("[1]"));
-    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(109), .study = STR("s"), .one = true, .trial = 3);
+    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(107), .study = STR("s"),
+         .params = STR("{\"x\":}"));
+    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(108), .study = STR("s"),
+         .params = STR("[1]"));
+    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(109), .study = STR("s"), .one = true,
+         .trial = 3);
     box_settle(&x.b);
     assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.name, "INVALID"));
     assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.name, "INVALID"));
@@ -105,7 +110,8 @@ static void test_what_is_not_valid(void **unused)
 
 static void enqueue(struct fixture *x, unsigned request)
 {
-    SEND(&x->b, C, x->c, ENQUEUE, enqueue, .request = box_id(request), .study = STR("s"), .params = STR("{\"x\":1}"));
+    SEND(&x->b, C, x->c, ENQUEUE, enqueue, .request = box_id(request), .study = STR("s"),
+         .params = STR("{\"x\":1}"));
     box_settle(&x->b);
 }
 
@@ -140,12 +146,14 @@ static void test_cancel_and_reopen(void **unused)
     enqueue(&x, 200);
     enqueue(&x, 201);
     box_clear(&x.b);
-    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(300), .study = STR("s"), .one = true, .trial = 1);
+    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(300), .study = STR("s"), .one = true,
+         .trial = 1);
     box_settle(&x.b);
     assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.name, "OK"));
     assert_int_equal(box_state(&x.b, 1, 1), TRIAL_CANCELLED);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_QUEUED);
-    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(301), .study = STR("s"), .one = true, .trial = 1);
+    SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(301), .study = STR("s"), .one = true,
+         .trial = 1);
     SEND(&x.b, C, x.c, CANCEL, cancel, .request = box_id(302), .study = STR("s"));
     box_settle(&x.b);
     assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.text, "already finished"));
@@ -232,7 +240,8 @@ static void test_tail_up_to_a_place_ends(void **unused)
     for (unsigned i = 0; i < 8; i++)
         enqueue(&x, 200 + i);
     box_clear(&x.b);
-    SEND(&x.b, C, x.c, TAIL, tail, .request = box_id(400), .study = STR("s"), .from = 3, .to = 5, .credit = 100);
+    SEND(&x.b, C, x.c, TAIL, tail, .request = box_id(400), .study = STR("s"), .from = 3, .to = 5,
+         .credit = 100);
     box_settle(&x.b);
     const union message *m = box_take(&x.b, C, MSG_EVENTS);
     assert_int_equal(m->events.study, 1);
@@ -245,10 +254,11 @@ static void test_tail_up_to_a_place_ends(void **unused)
     box_close(&x.b);
 }
 
-static const struct msg_reply *put(struct fixture *x, struct digest d, struct str all, size_t at, size_t n)
+static const struct msg_reply *put(struct fixture *x, struct digest d, struct str all, size_t at,
+                                   size_t n)
 {
-    SEND(&x->b, C, x->c, PUT_BLOB, put_blob, .request = box_id(500), .digest = d, .offset = at, .size = all.n,
-         .bytes = str_make(all.p + at, n));
+    SEND(&x->b, C, x->c, PUT_BLOB, put_blob, .request = box_id(500), .digest = d, .offset = at,
+         .size = all.n, .bytes = str_make(all.p + at, n));
     box_settle(&x->b);
     return &box_take(&x->b, C, MSG_REPLY)->reply;
 }
@@ -279,7 +289,8 @@ static void test_files(void **unused)
     d = hash_bytes(STR("other"));
     put(&x, d, all, 0, 131072);
     assert_true(str_is(put(&x, d, all, 131072, sizeof bytes - 131072)->name, "INVALID"));
-    SEND(&x.b, C, x.c, PUT_BLOB, put_blob, .request = box_id(501), .digest = d, .size = UINT64_C(1) << 40);
+    SEND(&x.b, C, x.c, PUT_BLOB, put_blob, .request = box_id(501), .digest = d,
+         .size = UINT64_C(1) << 40);
     box_settle(&x.b);
     assert_true(str_is(box_take(&x.b, C, MSG_REPLY)->reply.name, "LIMIT"));
     box_close(&x.b);

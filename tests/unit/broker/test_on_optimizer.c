@@ -45,7 +45,8 @@ static void propose(struct fixture *x, uint64_t study, uint64_t want, uint64_t d
 {
     struct proposal p[16] = {{0}};
     for (uint32_t i = 0; i < n; i++)
-        p[i] = (struct proposal){.draw = draw + i, .params = STR("{\"x\":0.5}"), .why = STR("{}"), .based_on = 2};
+        p[i] = (struct proposal){
+            .draw = draw + i, .params = STR("{\"x\":0.5}"), .why = STR("{}"), .based_on = 2};
     struct msg_propose m = {.study = study, .epoch = x->epoch, .want = want};
     m.proposals.v = p;
     m.proposals.n = n;
@@ -88,7 +89,8 @@ static void test_want_follows_the_events_it_counts(void **unused)
     box_clear(&x.b);
     propose(&x, 1, 1, 0, 1);
     box_clear(&x.b);
-    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 1);
+    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 1);
     SEND(&x.b, W, x.w, CREDIT, credit, .total = 2);
     box_settle(&x.b);
     size_t events = 99, want = 99;
@@ -117,7 +119,8 @@ static void test_fewer_than_wanted_waits_for_news(void **unused)
     SEND(&x.b, W, x.w, START, start, .study = 1, .trial = 0, .attempt = 1);
     box_settle(&x.b);
     assert_int_equal(box_count(&x.b, O, MSG_WANT), 0); /* a start is no news */
-    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true, .value = 1);
+    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true,
+         .value = 1);
     box_settle(&x.b);
     assert_int_equal(box_take(&x.b, O, MSG_WANT)->want.n, 3); /* the fourth has no credit */
     box_close(&x.b);
@@ -207,12 +210,14 @@ static void test_close_study_ends_it_when_all_is_final(void **unused)
     attach(&x, "s");
     x.w = box_worker(&x.b, W, 1, 2);
     propose(&x, 1, 1, 0, 2);
-    SEND(&x.b, O, x.o, CLOSE_STUDY, close_study, .study = 1, .epoch = x.epoch, .why = STR("trials"));
+    SEND(&x.b, O, x.o, CLOSE_STUDY, close_study, .study = 1, .epoch = x.epoch,
+         .why = STR("trials"));
     box_settle(&x.b);
     box_clear(&x.b);
     SEND(&x.b, W, x.w, CREDIT, credit, .total = 9);
     for (uint64_t t = 0; t < 2; t++)
-        SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = t, .attempt = 1, .has_value = true, .value = 1);
+        SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = t, .attempt = 1, .has_value = true,
+             .value = 1);
     box_settle(&x.b);
     assert_int_equal(box_count(&x.b, O, MSG_WANT), 0);
     assert_true(str_is(box_take(&x.b, O, MSG_DETACHED)->detached.why, "ended"));
@@ -227,7 +232,8 @@ static void test_prune_needs_a_report(void **unused)
     attach(&x, "s");
     x.w = box_worker(&x.b, W, 1, 1);
     propose(&x, 1, 1, 0, 1);
-    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 1, .step = 3);
+    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 1,
+         .step = 3);
     box_settle(&x.b);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_LEASED);
     struct point p = {.step = 3, .has_value = true, .value = 2};
@@ -235,10 +241,12 @@ static void test_prune_needs_a_report(void **unused)
     r.points.v = &p;
     r.points.n = 1;
     box_send(&x.b, W, x.w, MSG_REPORT, &r, sizeof r);
-    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 2, .step = 3);
+    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 2,
+         .step = 3);
     box_settle(&x.b);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_RUNNING);
-    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 1, .step = 3);
+    SEND(&x.b, O, x.o, PRUNE, prune, .study = 1, .epoch = x.epoch, .trial = 0, .attempt = 1,
+         .step = 3);
     box_settle(&x.b);
     assert_int_equal(box_take(&x.b, W, MSG_STOP)->stop.why, STOP_PRUNE);
     SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .status = FINAL_PRUNED);
@@ -257,7 +265,8 @@ static void test_an_optimizer_that_gives_up_closes_the_study(void **unused)
     attach(&x, "s");
     x.w = box_worker(&x.b, W, 1, 1);
     box_clear(&x.b);
-    SEND(&x.b, O, x.o, PROPOSE, propose, .study = 1, .epoch = x.epoch, .want = 1, .error = STR("no idea"));
+    SEND(&x.b, O, x.o, PROPOSE, propose, .study = 1, .epoch = x.epoch, .want = 1,
+         .error = STR("no idea"));
     box_settle(&x.b);
     const union message *m = box_take(&x.b, O, MSG_EVENTS);
     assert_int_equal(m->events.records.v[0].kind, REC_STUDY_CLOSED);
@@ -316,7 +325,8 @@ static void test_resources_and_labels(void **unused)
     box_worker(&x.b, 30, 30, 4); /* unlimited, but without the label and a GPU */
     assert_int_equal(box_count(&x.b, 30, MSG_ASSIGN), 0);
     struct resources have = {.cpu = 5, .gpu = 3, .memory = 1000};
-    struct msg_hello h = {.role = ROLE_WORKER, .version_min = 1, .version_max = 1, .peer = box_id(31), .slots = 4};
+    struct msg_hello h = {
+        .role = ROLE_WORKER, .version_min = 1, .version_max = 1, .peer = box_id(31), .slots = 4};
     h.have.v = &have;
     h.have.n = 1;
     h.labels.v = fast;

@@ -28,7 +28,8 @@ static void begin(struct fixture *x, uint32_t slots, int trials)
 
 static void start(struct fixture *x, uint64_t trial, uint32_t attempt)
 {
-    SEND(&x->b, W, x->w, START, start, .study = x->study, .trial = trial, .attempt = attempt, .pid = 7);
+    SEND(&x->b, W, x->w, START, start, .study = x->study, .trial = trial, .attempt = attempt,
+         .pid = 7);
     box_settle(&x->b);
 }
 
@@ -42,10 +43,12 @@ static void report(struct fixture *x, uint64_t trial, uint32_t attempt, int64_t 
     box_settle(&x->b);
 }
 
-static void final(struct fixture *x, uint64_t trial, uint32_t attempt, unsigned status, double value)
+static void final(struct fixture *x, uint64_t trial, uint32_t attempt, unsigned status,
+                  double value)
 {
     SEND(&x->b, W, x->w, FINAL, final, .study = x->study, .trial = trial, .attempt = attempt,
-         .status = (uint8_t)status, .has_value = status == FINAL_OK, .value = value, .exit_code = status == FINAL_ERROR,
+         .status = (uint8_t)status, .has_value = status == FINAL_OK, .value = value,
+         .exit_code = status == FINAL_ERROR,
          .error = status == FINAL_ERROR ? STR("it broke") : (struct str){0});
     box_settle(&x->b);
 }
@@ -191,8 +194,8 @@ static void test_no_retry_fails_at_once(void **unused)
     (void)unused;
     struct fixture x;
     begin(&x, 1, 1);
-    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .status = FINAL_ERROR, .no_retry = true,
-         .error = STR("no such program"));
+    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .status = FINAL_ERROR,
+         .no_retry = true, .error = STR("no such program"));
     box_settle(&x.b);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_FAILED);
     box_close(&x.b);
@@ -248,7 +251,8 @@ static void test_release_goes_first_in_line_and_counts_nothing(void **unused)
     struct fixture x;
     begin(&x, 1, 3);
     start(&x, 0, 1);
-    SEND(&x.b, W, x.w, RELEASE, release, .study = 1, .trial = 0, .attempt = 1, .why = RELEASE_PREEMPT);
+    SEND(&x.b, W, x.w, RELEASE, release, .study = 1, .trial = 0, .attempt = 1,
+         .why = RELEASE_PREEMPT);
     SEND(&x.b, W, x.w, CREDIT, credit, .total = 2);
     box_settle(&x.b);
     struct trial_image im = box_trial(&x.b, 1, 0);
@@ -266,7 +270,8 @@ static void test_checkpoint_is_resumed_from(void **unused)
     (void)unused;
     struct fixture x;
     begin(&x, 1, 1);
-    SEND(&x.b, W, x.w, CHECKPOINT, checkpoint, .study = 1, .trial = 0, .attempt = 1, .step = 5, .uri = STR("file:///c"));
+    SEND(&x.b, W, x.w, CHECKPOINT, checkpoint, .study = 1, .trial = 0, .attempt = 1, .step = 5,
+         .uri = STR("file:///c"));
     SEND(&x.b, W, x.w, RELEASE, release, .study = 1, .trial = 0, .attempt = 1);
     SEND(&x.b, W, x.w, CREDIT, credit, .total = 2);
     box_clear(&x.b);
@@ -308,7 +313,8 @@ static void test_without_room_only_ends_are_taken(void **unused)
     assert_int_equal(box_count(&x.b, W, MSG_NAK), 0);
     final(&x, 0, 1, FINAL_OK, 0.5);
     expect_ack(&x, MSG_FINAL);
-    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(901), .study = STR("s"), .params = STR("{}"));
+    SEND(&x.b, C, x.c, ENQUEUE, enqueue, .request = box_id(901), .study = STR("s"),
+         .params = STR("{}"));
     box_settle(&x.b);
     const union message *m = box_take(&x.b, C, MSG_REPLY);
     assert_true(str_is(m->reply.name, "FULL"));

@@ -43,10 +43,12 @@ static void test_the_way_of_a_trial(void **unused)
 static void test_what_must_not_happen(void **unused)
 {
     (void)unused;
-    assert_int_equal(trial_next(TRIAL_RUNNING, TRIAL_ON_GRANT), -1);  /* two attempts at once */
+    assert_int_equal(trial_next(TRIAL_RUNNING, TRIAL_ON_GRANT), -1); /* two attempts at once */
     assert_int_equal(trial_next(TRIAL_RUNNING, TRIAL_ON_ADOPT), -1);
-    assert_int_equal(trial_next(TRIAL_QUEUED, TRIAL_ON_COMPLETE), -1); /* a result without an attempt */
-    assert_int_equal(trial_next(TRIAL_STOPPING, TRIAL_ON_REQUEUE), -1); /* a stop is not forgotten */
+    assert_int_equal(trial_next(TRIAL_QUEUED, TRIAL_ON_COMPLETE),
+                     -1); /* a result without an attempt */
+    assert_int_equal(trial_next(TRIAL_STOPPING, TRIAL_ON_REQUEUE),
+                     -1); /* a stop is not forgotten */
     assert_int_equal(trial_next(TRIAL_PAUSED, TRIAL_ON_GRANT), -1);
     assert_int_equal(trial_next(TRIAL_DELAYED, TRIAL_ON_GRANT), -1);
 }
