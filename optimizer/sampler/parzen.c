@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "parzen_bucket.h"
 
 #define LEAST_FRACTION 100.0 /* no kernel is narrower than the prior's width over this */
 
@@ -20,6 +19,7 @@ void parzen_fini(struct parzen *p)
     free(p->inv);
     free(p->rank);
     free(p->trial);
+    clusters_fini(&p->clusters);
     memset(p, 0, sizeof *p);
 }
 
@@ -85,27 +85,13 @@ static void set_width(struct parzen *p, const struct parzen_prior *prior, uint32
     p->inv[i] = 1.0 / w;
 }
 
-static void widest_of(struct parzen *p, uint32_t b)
-{
-    double least = INFINITY;
-    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++)
-        least = p->inv[i] < least ? p->inv[i] : least;
-    p->widest[b] = 1.0 / least; /* 0 for an empty one */
-}
-
-/* Widths of observations first..last (clipped to what there is), and of the buckets they are in. */
+/* Widths of observations first..last (clipped to what there is). */
 static void refresh(struct parzen *p, const struct parzen_prior *prior, uint32_t first,
                     uint32_t last)
 {
-    if (p->n == 0)
-        return;
-    last = last < p->n ? last : p->n - 1;
     double least = least_width(p, prior);
-    for (uint32_t i = first; i <= last; i++)
+    for (uint32_t i = first; i <= last && i < p->n; i++)
         set_width(p, prior, i, least);
-    uint32_t b = parzen_bucket(prior, p->mean[first]), end = parzen_bucket(prior, p->mean[last]);
-    for (; b <= end; b++)
-        widest_of(p, b);
 }
 
 /* After a change at index i of an array that has (or had) n observations at most. */
@@ -159,9 +145,6 @@ void parzen_insert(struct parzen *p, const struct parzen_prior *prior, double va
     p->mean[i] = value;
     p->trial[i] = trial;
     p->rank[i] = rank;
-    p->inv[i] = 1.0 / prior->width;
-    for (uint32_t b = parzen_bucket(prior, value) + 1; b <= PARZEN_BUCKETS; b++)
-        p->start[b]++;
     refresh_near(p, prior, i, p->n);
 }
 
@@ -173,13 +156,9 @@ void parzen_remove(struct parzen *p, const struct parzen_prior *prior, uint32_t 
     if (i == p->n)
         return;
     double rank = p->rank[i];
-    uint32_t bucket = parzen_bucket(prior, p->mean[i]);
     close_gap(p, i);
     for (uint32_t k = 0; k < p->n; k++)
         p->rank[k] -= p->rank[k] > rank;
-    for (uint32_t b = bucket + 1; b <= PARZEN_BUCKETS; b++)
-        p->start[b]--;
-    widest_of(p, bucket);
     refresh_near(p, prior, i, p->n + 1);
 }
 
@@ -194,17 +173,6 @@ static int by_value(const void *x, const void *y)
     if (a->value != b->value)
         return a->value < b->value ? -1 : 1;
     return (a->trial > b->trial) - (a->trial < b->trial);
-}
-
-static void count_buckets(struct parzen *p, const struct parzen_prior *prior)
-{
-    memset(p->start, 0, sizeof p->start);
-    for (uint32_t i = 0; i < p->n; i++)
-        p->start[parzen_bucket(prior, p->mean[i]) + 1]++;
-    for (uint32_t b = 0; b < PARZEN_BUCKETS; b++)
-        p->start[b + 1] += p->start[b];
-    memset(p->widest, 0, sizeof p->widest);
-    p->measured = false;
 }
 
 void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
@@ -222,45 +190,15 @@ void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double
         p->rank[i] = v[i].rank;
     }
     free(v);
-    count_buckets(p, prior);
+    p->measured = false;
     refresh(p, prior, 0, n);
-}
-
-static void add_moments(struct parzen *p, const struct ramp *w, uint32_t b, double from_block,
-                        double centre)
-{
-    uint32_t block = b / PARZEN_BLOCK;
-    double fine[KERNELS_MOMENTS] = {0}, shift = from_block;
-    for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
-        double inv = p->inv[i], u = p->mean[i] - centre, v = ramp_at(*w, p->rank[i]) * inv;
-        double c = v * inv * inv, cu = c * u;
-        fine[0] += v;
-        fine[1] += c;
-        fine[2] += cu;
-        fine[3] += cu * u;
-    }
-    for (int j = 0; j < KERNELS_MOMENTS; j++)
-        p->moment[j][b] = fine[j];
-    /* The same about the centre of the block. */
-    p->coarse[0][block] += fine[0];
-    p->coarse[1][block] += fine[1];
-    p->coarse[2][block] += fine[2] + shift * fine[1];
-    p->coarse[3][block] += fine[3] + shift * (2 * fine[2] + shift * fine[1]);
-    if (p->widest[b] > p->block_widest[block])
-        p->block_widest[block] = p->widest[b];
 }
 
 void parzen_measure(struct parzen *p, const struct parzen_prior *prior)
 {
     if (p->measured || p->n <= PARZEN_FEW)
         return;
-    struct ramp w = ramp_of(p->n);
-    double pitch = parzen_bucket_width(prior), first = parzen_from(prior) + pitch / 2;
-    memset(p->coarse, 0, sizeof p->coarse);
-    memset(p->block_widest, 0, sizeof p->block_widest);
-    for (uint32_t b = 0; b < PARZEN_BUCKETS; b++) {
-        double from_block = (b % PARZEN_BLOCK - (PARZEN_BLOCK - 1) / 2.0) * pitch;
-        add_moments(p, &w, b, from_block, first + pitch * b);
-    }
+    struct kernels all = {p->mean, p->inv, p->rank, p->n};
+    clusters_build(&p->clusters, &all, ramp_of(p->n), 1.0 / least_width(p, prior));
     p->measured = true;
 }

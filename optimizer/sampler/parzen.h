@@ -13,13 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kernels.h"
+#include "parzen_cluster.h"
 #include "rng.h"
 
-#define PARZEN_BUCKETS 128
-#define PARZEN_BLOCK   8 /* buckets a block */
-#define PARZEN_BLOCKS  (PARZEN_BUCKETS / PARZEN_BLOCK)
-#define PARZEN_FEW     128 /* so many observations are summed without a look at where they are */
+#define PARZEN_FEW 128 /* so many observations are summed without estimates */
 
 /* What both densities of a parameter share. */
 struct parzen_prior {
@@ -33,12 +30,8 @@ struct parzen {
         *rank; /* sorted by (mean, trial); inv = 1 / width; rank = age, 0 the oldest */
     uint32_t *trial;
     uint32_t n, cap;
-    uint32_t start[PARZEN_BUCKETS + 1]; /* first observation of each bucket of the value range */
-    double widest[PARZEN_BUCKETS];      /* greatest width in the bucket */
-    /* Of buckets and of blocks (kernels.h); made by parzen_measure() for the lower bound. */
-    bool measured;
-    double moment[KERNELS_MOMENTS][PARZEN_BUCKETS], coarse[KERNELS_MOMENTS][PARZEN_BLOCKS];
-    double block_widest[PARZEN_BLOCKS];
+    bool measured; /* the clusters are up to date */
+    struct clusters clusters;
 };
 
 void parzen_fini(struct parzen *p);
@@ -51,25 +44,16 @@ void parzen_remove(struct parzen *p, const struct parzen_prior *prior,
 void parzen_set(struct parzen *p, const struct parzen_prior *prior, const double *values,
                 const uint32_t *trials, uint32_t n);
 
-/* What a sum is about: one point, or the cell of a rounded value. */
-struct parzen_spot {
-    double lo, hi; /* equal for a point */
-    bool cell;
-    double prior; /* the prior's term of the sum */
-};
-struct parzen_spot parzen_point(const struct parzen_prior *prior, double y);
-struct parzen_spot parzen_cell(const struct parzen_prior *prior, double lo, double hi);
-
-/* The density at a point, the mass of a cell. */
-double parzen_sum(const struct parzen *p, const struct parzen_prior *prior,
-                  const struct parzen_spot *s);
-/* Prepares sums and bounds of more than PARZEN_FEW observations. To be called after changes; cheap
- * without any. */
+/* The density at points, the mass of cells: one sum for each spot. */
+void parzen_sum(const struct parzen *p, const struct parzen_prior *prior, const struct spots *s,
+                double *sum);
+/* Prepares estimates of sums over more than PARZEN_FEW observations. To be called after changes;
+ * cheap without any. */
 void parzen_measure(struct parzen *p, const struct parzen_prior *prior);
-/* A lower bound of the sum, within a few percent where many observations are, at a cost that does
- * not grow with their number. */
-double parzen_bound(const struct parzen *p, const struct parzen_prior *prior,
-                    const struct parzen_spot *s);
+/* Bounds of what parzen_sum() gives, at a cost that hardly grows with the number of observations;
+ * after parzen_measure(). Where many observations are, they differ by 1e-8 of themselves. */
+void parzen_bounds(const struct parzen *p, const struct parzen_prior *prior, const struct spots *s,
+                   double *least, double *most);
 /* Sum of the weights of the observations that are exactly `value`. */
 double parzen_weight_of(const struct parzen *p, double value);
 /* A component by weight (n = the prior), from u in [0, 1). */

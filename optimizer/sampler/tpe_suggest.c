@@ -1,98 +1,99 @@
 /* Candidates and their choice, parameter by parameter.
  *
  * Called by tpe.c; only reads the densities. Only which candidate has the greatest l / g matters,
- * so constant factors are left out (parzen.h) and most candidates are never scored in full: g is at
- * least what its nearest kernels make, which bounds l / g from above, and a candidate whose bound
- * is below the best ratio found cannot win. The choice is the one that scoring all of them would
- * make. */
+ * so constant factors are left out (parzen.h) and g is mostly not summed: bounds of g bound the
+ * ratios, and a candidate that cannot reach what another has for certain is out. When one is left,
+ * it is the one; when more are, their ratios are computed in full. The choice is the one that
+ * scoring all of them would make. */
 #include "tpe_suggest.h"
 
 #include <math.h>
 
-struct candidate {
-    double y; /* in the scale; of a cell the value it rounds to */
-    struct parzen_spot spot;
-    double good;  /* l */
-    double bound; /* of l / g, from above; after scoring the ratio itself */
-    bool scored, repeated;
+/* Distinct candidates, in the order drawn: a rounded value drawn a second time cannot be the first
+ * of the best. */
+struct candidates {
+    uint32_t n, index[TPE_MAX_CANDIDATES]; /* among those given */
+    double lo[TPE_MAX_CANDIDATES], hi[TPE_MAX_CANDIDATES];
+    double good[TPE_MAX_CANDIDATES];                            /* l */
+    double least[TPE_MAX_CANDIDATES], most[TPE_MAX_CANDIDATES]; /* bounds of g, then of l / g */
 };
 
-static double ratio(const struct tpe_density *d, const struct candidate *c)
+static struct spots spots_of(const struct tpe_density *d, const struct candidates *c)
 {
-    return c->good / parzen_sum(&d->side[TPE_BAD], &d->dim.prior, &c->spot);
+    return (struct spots){c->lo, c->hi, c->n, d->dim.kind == TPE_CELL};
 }
 
-static void score(const struct tpe_density *d, struct candidate *c)
+/* Of cells that do not overlap, the same lower edge means the same cell. */
+static bool seen_before(const struct candidates *c, double lo, double hi)
 {
-    const struct parzen *bad = &d->side[TPE_BAD];
-    c->good = parzen_sum(&d->side[TPE_GOOD], &d->dim.prior, &c->spot);
-    c->scored = bad->n <= PARZEN_FEW;
-    c->bound = c->scored ? ratio(d, c) : c->good / parzen_bound(bad, &d->dim.prior, &c->spot);
-}
-
-/* The unscored candidate with the greatest bound, or n. */
-static uint32_t most_promising(const struct candidate *v, uint32_t n)
-{
-    uint32_t best = n;
-    for (uint32_t i = 0; i < n; i++)
-        if (!v[i].scored && !v[i].repeated && (best == n || v[i].bound > v[best].bound))
-            best = i;
-    return best;
-}
-
-static uint32_t best_candidate(const struct tpe_density *d, struct candidate *v, uint32_t n)
-{
-    double best = -1;
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i].scored && v[i].bound > best)
-            best = v[i].bound;
-    for (;;) {
-        uint32_t i = most_promising(v, n);
-        if (i == n || v[i].bound < best)
-            break;
-        v[i].bound = ratio(d, &v[i]);
-        v[i].scored = true;
-        best = v[i].bound > best ? v[i].bound : best;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i].scored && v[i].bound == best)
-            return i;
-    return 0; /* every ratio is NaN: nothing tells the candidates apart */
-}
-
-/* A rounded value drawn a second time cannot be the first of the best. */
-static bool seen_before(const struct candidate *v, uint32_t i)
-{
-    for (uint32_t k = 0; k < i; k++)
-        if (v[k].y == v[i].y)
+    for (uint32_t k = 0; k < c->n; k++)
+        if (c->lo[k] == lo && c->hi[k] == hi)
             return true;
     return false;
 }
 
-static void prepare(const struct tpe_density *d, struct candidate *v, uint32_t i, double y)
+static void collect(const struct tpe_density *d, struct candidates *c, const double *y, uint32_t n)
 {
-    struct candidate *c = &v[i];
-    *c = (struct candidate){.y = y};
-    if (d->dim.kind == TPE_CELL) {
-        double lo, hi;
-        c->y = tpe_dim_value(&d->dim, y);
-        c->repeated = seen_before(v, i);
-        if (c->repeated)
-            return;
-        tpe_dim_cell(&d->dim, c->y, &lo, &hi);
-        c->spot = parzen_cell(&d->dim.prior, lo, hi);
-    } else {
-        c->spot = parzen_point(&d->dim.prior, y);
+    c->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        double lo = y[i], hi = y[i];
+        if (d->dim.kind == TPE_CELL)
+            tpe_dim_cell(&d->dim, tpe_dim_value(&d->dim, y[i]), &lo, &hi);
+        if (seen_before(c, lo, hi))
+            continue;
+        c->index[c->n] = i;
+        c->lo[c->n] = lo;
+        c->hi[c->n++] = hi;
     }
-    score(d, c);
+}
+
+/* Keeps those whose ratio may be the greatest. */
+static void rule_out(const struct tpe_density *d, struct candidates *c)
+{
+    struct spots s = spots_of(d, c);
+    parzen_bounds(&d->side[TPE_BAD], &d->dim.prior, &s, c->least, c->most);
+    double sure = -1;
+    for (uint32_t i = 0; i < c->n; i++) {
+        double ratio = c->good[i] / c->most[i];
+        sure = ratio > sure ? ratio : sure;
+    }
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (c->good[i] / c->least[i] < sure)
+            continue;
+        c->index[n] = c->index[i];
+        c->lo[n] = c->lo[i];
+        c->hi[n] = c->hi[i];
+        c->good[n++] = c->good[i];
+    }
+    c->n = n;
+}
+
+static uint32_t first_of_greatest(const struct tpe_density *d, struct candidates *c)
+{
+    struct spots s = spots_of(d, c);
+    double best = -1, *bad = c->most;
+    uint32_t chosen = c->index[0]; /* stays if every ratio is NaN: nothing tells them apart */
+    parzen_sum(&d->side[TPE_BAD], &d->dim.prior, &s, bad);
+    for (uint32_t i = 0; i < c->n; i++) {
+        double ratio = c->good[i] / bad[i];
+        if (ratio > best) {
+            best = ratio;
+            chosen = c->index[i];
+        }
+    }
+    return chosen;
 }
 
 uint32_t tpe_choose(const struct tpe_density *d, const double *y, uint32_t n)
 {
-    struct candidate v[TPE_MAX_CANDIDATES];
-    for (uint32_t i = 0; i < n; i++)
-        prepare(d, v, i, y[i]);
-    return best_candidate(d, v, n);
+    struct candidates c;
+    collect(d, &c, y, n);
+    struct spots s = spots_of(d, &c);
+    parzen_sum(&d->side[TPE_GOOD], &d->dim.prior, &s, c.good);
+    if (d->side[TPE_BAD].n > PARZEN_FEW)
+        rule_out(d, &c);
+    return c.n == 1 ? c.index[0] : first_of_greatest(d, &c);
 }
 
 /* A category: an observed one by its weight, else one from the prior. */

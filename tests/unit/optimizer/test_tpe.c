@@ -129,12 +129,13 @@ static uint32_t by_definition(const struct tpe_density *d, const double *y, uint
     uint32_t best = 0;
     double greatest = -INFINITY;
     for (uint32_t i = 0; i < n; i++) {
-        double lo, hi, v = tpe_dim_value(&d->dim, y[i]);
-        tpe_dim_cell(&d->dim, v, &lo, &hi);
-        struct parzen_spot s = d->dim.kind == TPE_CELL ? parzen_cell(&d->dim.prior, lo, hi)
-                                                       : parzen_point(&d->dim.prior, y[i]);
-        double score = parzen_sum(&d->side[TPE_GOOD], &d->dim.prior, &s) /
-                       parzen_sum(&d->side[TPE_BAD], &d->dim.prior, &s);
+        double lo = y[i], hi = y[i], good, bad;
+        if (d->dim.kind == TPE_CELL)
+            tpe_dim_cell(&d->dim, tpe_dim_value(&d->dim, y[i]), &lo, &hi);
+        struct spots s = {&lo, &hi, 1, d->dim.kind == TPE_CELL};
+        parzen_sum(&d->side[TPE_GOOD], &d->dim.prior, &s, &good);
+        parzen_sum(&d->side[TPE_BAD], &d->dim.prior, &s, &bad);
+        double score = good / bad;
         if (score > greatest) {
             greatest = score;
             best = i;

@@ -1,0 +1,110 @@
+/* Eight doubles at a time, for the inner loops of the densities (kernels.c, parzen_cluster.c).
+ *
+ * The vectors are GCC's and Clang's generic ones: on x86-64 they become SSE2 or, where the
+ * processor has it, AVX2 or AVX-512. Each lane does the same IEEE operations in the same order in
+ * all of them (no fused multiply-add: -ffp-contract=off), so the choice is invisible in the result.
+ * exp and the normal tail are our own, because a call per element would cost more than the sum.
+ * Vectors are passed by address: by value their size would be part of the ABI. */
+#ifndef FARM_OPTIMIZER_KERNELS_LANES_H
+#define FARM_OPTIMIZER_KERNELS_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define LANES  8
+#define INLINE static inline __attribute__((always_inline))
+
+typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
+typedef uint64_t ivec __attribute__((vector_size(LANES * sizeof(uint64_t))));
+
+#define LANES_SQRT_2PI 2.506628274631000502
+
+/* exp of each lane, for x <= 0; 0 below -707 and for NaN. By the usual reduction to |r| <= ln(2)/2
+ * and a Taylor polynomial. */
+INLINE void exp_lanes(vec *x)
+{
+    const double log2e = 0x1.71547652b82fep+0;
+    const double ln2_hi = 0x1.62e42fefa3800p-1; /* trailing bits are 0: k * ln2_hi is exact */
+    const double ln2_lo = 0x1.ef35793c76730p-45;
+    const double whole = 0x1.8p+52; /* adding it leaves the nearest integer in the low bits */
+    vec t = *x * log2e + whole;
+    vec k = t - whole;
+    vec r = (*x - k * ln2_hi) - k * ln2_lo;
+    vec q = r * r;
+    vec even = q * (1.0 / 479001600) + 1.0 / 3628800;
+    vec odd = q * (1.0 / 6227020800) + 1.0 / 39916800;
+    even = even * q + 1.0 / 40320;
+    odd = odd * q + 1.0 / 362880;
+    even = even * q + 1.0 / 720;
+    odd = odd * q + 1.0 / 5040;
+    even = even * q + 1.0 / 24;
+    odd = odd * q + 1.0 / 120;
+    even = even * q + 0.5;
+    odd = odd * q + 1.0 / 6;
+    /* exp(r) = 1 + (r + q (even + r odd)), the 1 added last. */
+    vec p = 1.0 + (r + q * (even + r * odd));
+    ivec bits = (ivec)p + ((ivec)t << 52);
+    ivec keep = (ivec)(*x > -707.0);
+    *x = (vec)(bits & keep);
+}
+
+/* mask ? a : b, lane by lane. */
+INLINE void pick_lanes(vec *out, const ivec *mask, const vec *a, const vec *b)
+{
+    *out = (vec)(((ivec)*a & *mask) | ((ivec)*b & ~*mask));
+}
+
+/* From x: bell = exp(-x^2 / 2) and tail = the integral of the bell from |x| to infinity, within
+ * 1e-15 of itself but for the error of the square. The ratio of both times |x| + 4 is a polynomial
+ * in (|x| - 4) / (|x| + 4), fitted at Chebyshev nodes. */
+INLINE void tail_lanes(const vec *x, vec *tail, vec *bell)
+{
+    static const double even_terms[] = {
+        -0x1.22e0dbb723c0fp-28, 0x1.59f5967c36434p-25,  -0x1.a816713378ba3p-23,
+        0x1.6442fbfdbf950p-21,  -0x1.a48321ba6e1e4p-20, 0x1.e0d535d939044p-20,
+        -0x1.40e74b51dcc5bp-18, 0x1.5e7b09dc4e955p-12,  -0x1.1dcfea6b25491p-7,
+        0x1.360ce26013f9ep-3,   0x1.f0d9856bc3c18p-1,   0x1.e4aa012912ddep+0};
+    static const double odd_terms[] = {
+        -0x1.b804a8500a890p-29, 0x1.a55e4de2aa7c4p-25,  -0x1.b4a44f299f179p-22,
+        0x1.598326b41e0a2p-19,  -0x1.f22a6764afef3p-17, 0x1.7181642370b48p-14,
+        -0x1.2fb4401fc6d08p-11, 0x1.0be6d6a7ef327p-8,   -0x1.35aa3c9633c98p-6,
+        -0x1.dec30ee67861ep-2,  -0x1.8615d9b491666p+0};
+    vec size = (vec)((ivec)*x & (UINT64_MAX >> 1));
+    vec d = 1.0 / (size + 4.0), t = 1.0 - 8.0 * d, q = t * t;
+    vec even = q * even_terms[0] + even_terms[1], odd = q * odd_terms[0] + odd_terms[1];
+    for (int i = 2; i < 11; i++) {
+        even = even * q + even_terms[i];
+        odd = odd * q + odd_terms[i];
+    }
+    even = even * q + even_terms[11];
+    *bell = *x * *x * -0.5;
+    exp_lanes(bell);
+    *tail = (even + t * odd) * d * *bell;
+}
+
+/* The integral of the bell from a to b > a, from the tails at both. */
+INLINE void between_lanes(vec *out, const vec *a, const vec *b, const vec *tail_a,
+                          const vec *tail_b)
+{
+    ivec one_side = (ivec)(*a * *b > 0.0);
+    vec difference = *tail_a - *tail_b, middle = LANES_SQRT_2PI - (*tail_a + *tail_b);
+    difference = (vec)((ivec)difference & (UINT64_MAX >> 1));
+    pick_lanes(out, &one_side, &difference, &middle);
+}
+
+/* A function NAME(...) of INLINE code once more for processors with wider vectors: define
+ * NAME_plain, NAME_avx2, NAME_avx512 with the attributes below and call LANES_CHOOSE(NAME, ...). */
+#if defined(__x86_64__)
+#define LANES_AVX2   __attribute__((target("avx2")))
+#define LANES_AVX512 __attribute__((target("avx512f,avx512dq")))
+#define LANES_CHOOSE(name, ...)                                                                    \
+    (__builtin_cpu_supports("avx512dq") ? name##_avx512(__VA_ARGS__)                               \
+     : __builtin_cpu_supports("avx2")   ? name##_avx2(__VA_ARGS__)                                 \
+                                        : name##_plain(__VA_ARGS__))
+#define LANES_VARIANTS(V) V(plain, ) V(avx2, LANES_AVX2) V(avx512, LANES_AVX512)
+#else
+#define LANES_CHOOSE(name, ...) name##_plain(__VA_ARGS__)
+#define LANES_VARIANTS(V)       V(plain, )
+#endif
+
+#endif
