@@ -98,10 +98,28 @@ static void describe_end(const struct attempt *a, const struct child_end *end, s
     add_tail(b, end);
 }
 
+/* What it reported in place of the metric: often the same name, spelt otherwise. */
+static void add_names(const struct attempt *a, struct buf *b)
+{
+    struct json_object *m = a->result_metrics ? a->result_metrics : a->last_metrics;
+    if (!m || json_object_object_length(m) == 0)
+        return;
+    const char *before = "; it reported ";
+    json_object_object_foreach(m, name, unused)
+    {
+        (void)unused;
+        buf_printf(b, "%s\"%s\"", before, name);
+        before = ", ";
+        if (b->n > 400)
+            break;
+    }
+}
+
 static void no_metric(const struct attempt *a, const struct child_end *end, struct buf *b)
 {
     const struct objective *o = &a->desc.spec->objective;
     buf_printf(b, "the program ended without reporting \"" STR_FMT "\"", STR_ARG(o->metric));
+    add_names(a, b);
     if (o->scrape_pattern.n > 0)
         buf_printf(b, "; no line of its output matched the pattern '" STR_FMT "'",
                    STR_ARG(o->scrape_pattern));

@@ -188,7 +188,7 @@ static void results(void **state)
         {"{\"pruned\":true}", 0, 0, FINAL_PRUNED, ""},
         {"{\"error\":\"bad\"}", 0, 0, FINAL_ERROR, "bad; last output: text"},
         {"{\"acc\":1}", 0, 0, FINAL_ERROR,
-         "the program ended without reporting \"loss\"; last output: text"},
+         "the program ended without reporting \"loss\"; it reported \"acc\"; last output: text"},
         {"{\"loss\":Infinity}", 0, 0, FINAL_OK, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
