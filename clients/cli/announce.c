@@ -159,7 +159,9 @@ static void one_line(const struct progress *p, double seconds, struct buf *out)
     buf_addz(out, " in ");
     cell_duration(out, seconds);
     if (p->has_best) {
-        buf_printf(out, "; best trial %llu  loss ", (unsigned long long)p->best_trial);
+        buf_printf(out, "; best trial %llu  ", (unsigned long long)p->best_trial);
+        cell_text(out, str_of(p->metric), SIZE_MAX, true);
+        buf_addc(out, ' ');
         cell_number(out, p->best_loss, 6);
         buf_addz(out, "  ");
         cell_params(out, str_of(p->best_params), 400, true);

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <wchar.h>
 #include <json-c/json.h>
 
 #include "json.h"
@@ -72,12 +73,26 @@ static size_t char_bytes(struct str s, size_t i)
     return n;
 }
 
+/* Columns of the character of n bytes at p: 2 for East Asian wide ones, 0 for combining ones. In a
+ * locale that is not UTF-8 the C library knows ASCII only; then every character counts as one. */
+static size_t char_columns(const char *p, size_t n)
+{
+    static const unsigned char head[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    if (n < 2)
+        return 1;
+    uint32_t c = (unsigned char)p[0] & head[n];
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    int columns = wcwidth((wchar_t)c);
+    return columns < 0 ? 1 : (size_t)columns;
+}
+
 size_t cell_width(struct str s)
 {
     size_t width = 0;
-    for (size_t i = 0; i < s.n; width++) {
-        size_t n = char_bytes(s, i);
-        i += n ? n : 1;
+    for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+        n = char_bytes(s, i);
+        width += char_columns(s.p + i, n);
     }
     return width;
 }
@@ -105,10 +120,12 @@ void cell_text(struct buf *out, struct str s, size_t width, bool utf8)
     bool cut = cell_width(s) > width;
     size_t room = cut ? (width > dots ? width - dots : 0) : width;
     size_t column = 0;
-    for (size_t i = 0; i < s.n && column < room; column++) {
-        size_t n = char_bytes(s, i);
+    for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+        n = char_bytes(s, i);
+        column += char_columns(s.p + i, n);
+        if (column > room)
+            break;
         add_char(out, s, i, n);
-        i += n ? n : 1;
     }
     if (!cut)
         return;

@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "embed.h"
@@ -68,17 +69,13 @@ static err_t print_log(struct brokerlink *l, const struct msg_get_log *m, struct
     return ERR_OK;
 }
 
-/* Whether a path ends in "TRIAL.ATTEMPT/output.log" with a better attempt than `best` (wanted 0 =
- * any). */
+/* Whether a path ends in "TRIAL.ATTEMPT" with a better attempt than `best` (wanted 0 = any). */
 static bool better_attempt(const char *path, uint64_t wanted, uint64_t *best)
 {
     uint64_t attempt;
-    const char *end = strrchr(path, '/');
-    const char *dot = end;
-    while (dot > path && *dot != '.')
-        dot--;
-    if (!str_to_u64(str_make(dot + 1, (size_t)(end - dot - 1)), &attempt) ||
-        (wanted && attempt != wanted) || attempt <= *best)
+    const char *dot = strrchr(path, '.');
+    if (!dot || !str_to_u64(str_of(dot + 1), &attempt) || (wanted && attempt != wanted) ||
+        attempt <= *best)
         return false;
     *best = attempt;
     return true;
@@ -99,6 +96,16 @@ static err_t print_end(const char *path, uint64_t bytes, struct errmsg *em)
     return fflush(stdout) ? errmsg_set(em, ERR_IO, "standard output cannot be written") : ERR_OK;
 }
 
+/* A path in a pattern that matches only itself. */
+static void add_quoted(struct buf *pattern, const char *path)
+{
+    for (; *path; path++) {
+        if (strchr("*?[]\\", *path))
+            buf_addc(pattern, '\\');
+        buf_addc(pattern, *path);
+    }
+}
+
 /* A run that has ended leaves its workers' directory beside its database. */
 static err_t print_file(const char *db, const struct logs_settings *g, const struct opts *o,
                         struct errmsg *em)
@@ -106,19 +113,26 @@ static err_t print_file(const char *db, const struct logs_settings *g, const str
     struct buf pattern;
     glob_t found = {0};
     uint64_t best = 0;
-    const char *path = NULL;
+    char *path = NULL;
     char *work_dir = embed_beside(db, ".work");
+    err_t e = ERR_OK;
     buf_init(&pattern, 0);
-    buf_printf(&pattern, "%s/w*/trials/%s/%s.*/output.log", work_dir, o->operands[0],
-               o->operands[1]);
+    add_quoted(&pattern, work_dir);
+    buf_printf(&pattern, "/w*/trials/%s/%s.*", o->operands[0], o->operands[1]);
     if (glob(buf_z(&pattern), 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
             if (better_attempt(found.gl_pathv[i], g->attempt, &best))
                 path = found.gl_pathv[i];
-    err_t e = path ? print_end(path, g->bytes, em)
-                   : errmsg_set(em, ERR_NOT_FOUND,
-                                "no output of trial %s is left in %s, and no farm works on %s",
-                                o->operands[1], work_dir, db);
+    buf_clear(&pattern);
+    buf_printf(&pattern, "%s/output.log", path ? path : "");
+    if (!path)
+        e = errmsg_set(em, ERR_NOT_FOUND,
+                       "no output of trial %s is left in %s, and no farm works on %s",
+                       o->operands[1], work_dir, db);
+    else if (access(buf_z(&pattern), F_OK) != 0)
+        client_note("trial %s printed nothing", o->operands[1]);
+    else
+        e = print_end(buf_z(&pattern), g->bytes, em);
     globfree(&found);
     buf_fini(&pattern);
     free(work_dir);
@@ -141,6 +155,8 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
         return e;
     e = source_study(s, o->operands[0], &study, em);
     m.study = study.number;
+    if (!e && m.trial >= study.trials)
+        e = source_no_trial(&study, m.trial, em);
     if (!e)
         e = source_link(s) ? print_log(source_link(s), &m, em)
                            : print_file(source_name(s), g, o, em);

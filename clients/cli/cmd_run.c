@@ -258,6 +258,7 @@ static err_t follow(struct run *r, enum follow_end *end, struct errmsg *em)
     spell_needs(&spec->objective, &needs);
     str_copyz(name, sizeof name, spec->study);
     progress_init(&r->progress, name, spec->objective.maximize, spec->stop.trials);
+    progress_metric(&r->progress, spec->objective.metric);
     announce_init(&r->announce, r->s.client.json, r->s.quiet);
     if (r->submitted.continued)
         announce_say(&r->announce, "going on with %s", name);
@@ -293,14 +294,16 @@ static void cancel_study(struct run *r)
 /* The farm ends before the last words, so that what is said is on disk and nothing runs behind a
  * returned prompt. A second Ctrl-C kills: the signals are given back their usual effect, and the
  * children notice that we are gone. */
-static void end_farm(struct run *r, bool now)
+static void end_farm(struct run *r, enum follow_end end)
 {
+    bool now = end != FOLLOW_ENDED;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     if (now && r->embedded) {
-        client_note("giving running trials back; once more to end at once");
+        if (end == FOLLOW_INTERRUPTED)
+            client_note("giving running trials back; once more to end at once");
         sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
     brokerlink_close(r->link);
@@ -309,38 +312,81 @@ static void end_farm(struct run *r, bool now)
         embed_stop(&r->farm, now);
 }
 
+/* A word as a shell reads it back: quoted unless it is plain. */
+static void spell_word(struct buf *out, const char *word)
+{
+    bool plain = word[0] != 0;
+    for (const char *p = word; *p; p++)
+        plain = plain && (strchr("-_./=:,+@%", *p) != NULL || (*p >= '0' && *p <= '9') ||
+                          (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'));
+    if (plain) {
+        buf_addz(out, word);
+        return;
+    }
+    buf_addc(out, '\'');
+    for (const char *p = word; *p; p++) {
+        if (*p == '\'')
+            buf_addz(out, "'\\''");
+        else
+            buf_addc(out, *p);
+    }
+    buf_addc(out, '\'');
+}
+
 static void say_hint(const struct run *r)
 {
     if (r->s.client.json || !r->announce.screen.tty || r->s.quiet)
         return;
     const char *name = r->progress.study;
-    printf("next: tunefarm best %s | tunefarm show %s %llu | tunefarm export %s\n", name, name,
-           (unsigned long long)r->progress.best_trial, name);
+    struct buf where;
+    buf_init(&where, 0);
+    if (r->embedded && r->s.client.db) {
+        buf_addz(&where, " --db ");
+        spell_word(&where, r->s.client.db);
+    } else if (!r->embedded) {
+        buf_addz(&where, " --broker ");
+        spell_word(&where, r->s.client.broker);
+    }
+    printf("\nnext:\n  tunefarm best %s%s\n  tunefarm show %s %llu%s\n  tunefarm export %s%s\n",
+           name, buf_z(&where), name, (unsigned long long)r->progress.best_trial, buf_z(&where),
+           name, buf_z(&where));
+    buf_fini(&where);
 }
 
 static int end_interrupted(struct run *r)
 {
-    struct buf text;
-    buf_init(&text, 0);
-    render_counts(&r->progress, &text);
+    const char *name = r->progress.study, *broker = r->s.client.broker;
     if (r->embedded)
-        client_note("interrupted (%s); go on with: %s", buf_z(&text), r->again);
+        client_note("interrupted; go on with: %s", r->again);
     else
-        client_note("no longer watching (%s); the study goes on at %s; watch it with: tunefarm "
-                    "watch %s, end it with: tunefarm stop %s",
-                    buf_z(&text), r->s.client.broker, r->progress.study, r->progress.study);
-    buf_fini(&text);
+        client_note("no longer watching; the study goes on at %s\n"
+                    "  watch it:  tunefarm watch %s --broker %s\n"
+                    "  end it:    tunefarm stop %s --broker %s",
+                    broker, name, broker, name, broker);
     return err_exit_code(ERR_INTERRUPTED);
 }
 
-/* The error text of a trial has its own lines; the first few say what is wrong. */
+/* The error text of a trial has its own lines (the end of a traceback, say), which stay lines. */
+static void add_error(struct buf *out, struct str error)
+{
+    while (error.n) {
+        const char *end = memchr(error.p, '\n', error.n);
+        size_t n = end ? (size_t)(end - error.p) : error.n;
+        if (n && out->n)
+            buf_addz(out, "\n    ");
+        cell_text(out, str_make(error.p, n), 400, true);
+        n += end != NULL;
+        error = str_make(error.p + n, error.n - n);
+    }
+}
+
 static int end_without_success(const struct run *r, enum follow_end end)
 {
     const struct progress *p = &r->progress;
     struct buf text;
     buf_init(&text, 0);
     if (p->last_error)
-        cell_text(&text, str_of(p->last_error), 600, true);
+        add_error(&text, str_of(p->last_error));
     if (end == FOLLOW_FAILING)
         client_note("the first %d trials failed, the last with: %s", MAX_FAILURES,
                     text.n ? buf_z(&text) : "no error text");
@@ -357,9 +403,9 @@ static void say_complete_already(const struct run *r)
 {
     const struct progress *p = &r->progress;
     if (p->finished == p->finished_before && p->finished > 0)
-        client_note("%s was complete already (%llu trials); a larger stop.trials, or --trials N, "
+        client_note("%s was complete already (%llu trial%s); a larger stop.trials, or --trials N, "
                     "lets it go on",
-                    p->study, (unsigned long long)p->finished);
+                    p->study, (unsigned long long)p->finished, p->finished == 1 ? "" : "s");
 }
 
 static int finish(struct run *r, enum follow_end end, int64_t began)
@@ -367,7 +413,7 @@ static int finish(struct run *r, enum follow_end end, int64_t began)
     double seconds = (double)(clock_now() - began) / (double)NS_PER_S;
     if (end == FOLLOW_FAILING && !r->embedded)
         cancel_study(r);
-    end_farm(r, end != FOLLOW_ENDED);
+    end_farm(r, end);
     if (end == FOLLOW_ENDED)
         say_complete_already(r);
     announce_end(&r->announce, &r->progress, seconds, NULL);
@@ -416,16 +462,12 @@ static int carry_out(struct run *r)
 static void spell(struct buf *out, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        bool plain = argv[i][0] != 0;
-        for (const char *p = argv[i]; *p; p++)
-            plain = plain && (strchr("-_./=:,+@%", *p) != NULL || (*p >= '0' && *p <= '9') ||
-                              (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'));
         if (i)
             buf_addc(out, ' ');
-        if (i == 0 || plain)
+        if (i == 0)
             buf_addz(out, argv[i]);
         else
-            buf_printf(out, "'%s'", argv[i]);
+            spell_word(out, argv[i]);
     }
 }
 

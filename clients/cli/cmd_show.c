@@ -15,6 +15,7 @@
 #define LAST_TRIALS  10
 #define LAST_REPORTS 20
 #define CURVE        2000
+#define FIELD_WIDTH  16
 
 struct show_settings {
     struct client client;
@@ -35,9 +36,24 @@ static void add_field(struct buf *out, const char *name, struct json_object *v)
 {
     if (!v)
         return;
-    buf_printf(out, "%-15s ", name);
+    buf_printf(out, "%-*s ", FIELD_WIDTH, name);
     cell_json(out, v, 6);
     buf_addc(out, '\n');
+}
+
+/* Columns of the longest name, at least those of the fields above, so that all values stand in one
+ * line. */
+static size_t longest_key(struct json_object *v)
+{
+    size_t width = FIELD_WIDTH - 2;
+    json_object_object_foreach(v, key, unused)
+    {
+        size_t w = cell_width(str_of(key));
+        (void)unused;
+        if (w > width)
+            width = w < 40 ? w : 40;
+    }
+    return width;
 }
 
 /* The members of an object that a text column holds, indented, one a line. */
@@ -47,12 +63,13 @@ static void add_members(struct buf *out, const char *title, struct str text)
     if (text.n == 0 || json_parse(text, JSON_NONFINITE, &v, NULL) != ERR_OK)
         return;
     if (json_object_is_type(v, json_type_object) && json_object_object_length(v) > 0) {
+        size_t width = longest_key(v);
         buf_printf(out, "%s\n", title);
         json_object_object_foreach(v, key, member)
         {
             buf_addz(out, "  ");
             cell_text(out, str_of(key), 40, true);
-            for (size_t w = cell_width(str_of(key)); w < 16; w++)
+            for (size_t w = cell_width(str_of(key)); w < width; w++)
                 buf_addc(out, ' ');
             buf_addc(out, ' ');
             cell_json(out, member, 6);
@@ -86,7 +103,7 @@ static err_t on_best(void *self, const struct row *r, struct errmsg *em)
     (void)em;
     if (!r->values)
         return ERR_OK;
-    buf_printf(out, "%-15s ", "best");
+    buf_printf(out, "%-*s ", FIELD_WIDTH, "best");
     cell_json(out, row_get(r, "loss"), 6);
     buf_printf(out, "  (trial %lld)\n", (long long)row_int(r, "number", 0));
     add_members(out, "parameters of the best", row_text(r, "params"));
@@ -127,8 +144,11 @@ static err_t add_curve(struct source *s, const struct study_row *study, struct b
              study->name, CURVE);
     err_t e = source_sql(s, query, NULL, 0, on_loss, c, em);
     if (!e && c->n > 1) {
-        buf_addz(out, "best so far  ");
-        spark_line(out, c->v, c->n, screen.width > 75 || !screen.tty ? 60 : screen.width - 15,
+        buf_printf(out, "%-*s ", FIELD_WIDTH, "best so far");
+        spark_line(out, c->v, c->n,
+                   screen.width > FIELD_WIDTH + 62 || !screen.tty ? 60
+                   : screen.width > FIELD_WIDTH + 10              ? screen.width - FIELD_WIDTH - 2
+                                                                  : 8,
                    screen.utf8);
         buf_addc(out, '\n');
     }
@@ -136,16 +156,32 @@ static err_t add_curve(struct source *s, const struct study_row *study, struct b
     return e;
 }
 
+static err_t on_any(void *self, const struct row *r, struct errmsg *em)
+{
+    (void)em;
+    if (r->values)
+        *(bool *)self = true;
+    return ERR_OK;
+}
+
+/* The column of errors is there if one of these trials has one. */
 static err_t add_last(struct source *s, const struct study_row *study, struct buf *out,
                       struct errmsg *em)
 {
     char query[400];
     struct listing l;
+    bool errors = false;
     snprintf(query, sizeof query,
-             "select number as trial, state, loss, step, attempt, params, error from trial where "
-             "study = '%s' order by number desc limit %d",
+             "select 1 from (select error from trial where study = '%s' order by number desc "
+             "limit %d) where error is not null limit 1",
              study->name, LAST_TRIALS);
-    err_t e = client_print(out, em);
+    err_t e = source_sql(s, query, NULL, 0, on_any, &errors, em);
+    snprintf(query, sizeof query,
+             "select number as trial, state, loss, step, attempt, params%s from trial where "
+             "study = '%s' order by number desc limit %d",
+             errors ? ", error" : "", study->name, LAST_TRIALS);
+    if (!e)
+        e = client_print(out, em);
     buf_clear(out);
     if (e)
         return e;
@@ -249,8 +285,7 @@ static err_t show_trial(struct source *s, const struct study_row *study, uint64_
              study->name, (unsigned long long)trial);
     err_t e = source_sql(s, query, NULL, 0, on_trial, &t, em);
     if (!e && !t.found)
-        e = errmsg_set(em, ERR_NOT_FOUND, "%s has no trial %llu; it has %llu, counted from 0",
-                       study->name, (unsigned long long)trial, (unsigned long long)study->trials);
+        e = source_no_trial(study, trial, em);
     if (!e)
         e = client_print(&t.out, em);
     if (!e)
@@ -273,8 +308,7 @@ static err_t show_json(struct source *s, const struct study_row *study, bool one
     l.unpack = true;
     err_t e = source_sql(s, query, NULL, 0, listing_row, &l, em);
     if (!e && l.rows == 0)
-        e = errmsg_set(em, ERR_NOT_FOUND, "%s has no trial %llu", study->name,
-                       (unsigned long long)trial);
+        e = source_no_trial(study, trial, em);
     if (!e)
         e = listing_end(&l, em);
     listing_fini(&l);

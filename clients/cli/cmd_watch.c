@@ -58,14 +58,19 @@ static err_t follow(struct source *s, struct brokerlink *l, const struct watch_s
     if (e)
         return e;
     e = spec_parse(str_of(study.spec), &spec, em);
-    uint64_t goal = e ? 0 : spec->stop.trials;
+    if (!e) {
+        progress_init(&p, name, study.maximize, spec->stop.trials);
+        progress_metric(&p, spec->objective.metric);
+    }
     spec_free(spec);
     study_row_fini(&study);
-    if (!e)
-        e = follow_signals(&c.signals, em);
     if (e)
         return e;
-    progress_init(&p, name, study.maximize, goal);
+    e = follow_signals(&c.signals, em);
+    if (e) {
+        progress_fini(&p);
+        return e;
+    }
     announce_init(&a, w->client.json, w->quiet);
     e = follow_study(&c, &p, &a, &end, em);
     announce_fini(&a);

@@ -15,7 +15,13 @@ void progress_init(struct progress *p, const char *study, bool maximize, uint64_
 {
     *p = (struct progress){.maximize = maximize, .goal = goal, .stride = 1};
     str_copyz(p->study, sizeof p->study, str_of(study));
+    str_copyz(p->metric, sizeof p->metric, STR("loss"));
     idmap_init(&p->open);
+}
+
+void progress_metric(struct progress *p, struct str metric)
+{
+    str_copyz(p->metric, sizeof p->metric, metric);
 }
 
 static void trial_free(struct progress_trial *t)

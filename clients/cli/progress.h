@@ -23,6 +23,7 @@ struct progress_trial {
 
 struct progress {
     char study[129];
+    char metric[129]; /* what a loss is called when a person reads it */
     bool maximize;
     uint64_t goal; /* stop.trials; 0 = no such rule */
     uint64_t counts[TRIAL_CANCELLED + 1];
@@ -71,7 +72,9 @@ struct progress_news {
     struct str error; /* borrows the record */
 };
 
+/* The metric is "loss" until progress_metric() names another. */
 void progress_init(struct progress *p, const char *study, bool maximize, uint64_t goal);
+void progress_metric(struct progress *p, struct str metric);
 void progress_fini(struct progress *p);
 struct progress_news progress_on_record(struct progress *p, const struct record *r);
 void progress_news_fini(struct progress_news *news);

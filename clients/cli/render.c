@@ -164,6 +164,8 @@ static void line_best(const struct progress *p, const struct render_style *s, st
         return;
     struct line l = line_begin(out, s);
     put(&l, NULL, STR("  best "));
+    if (strcmp(p->metric, "loss") != 0)
+        putf(&l, NULL, "%s ", p->metric);
     put_number(&l, GREEN, p->best_loss);
     putf(&l, NULL, "  trial %llu  ", (unsigned long long)p->best_trial);
     struct buf params;
@@ -260,7 +262,7 @@ void render_improvement(const struct progress *p, const struct progress_news *ne
 {
     struct line l = line_begin(out, s);
     size_t lines = 0;
-    putf(&l, NULL, "trial %llu  loss ", (unsigned long long)news->trial);
+    putf(&l, NULL, "trial %llu  %s ", (unsigned long long)news->trial, p->metric);
     put_number(&l, GREEN, news->loss);
     if (p->goal)
         putf(&l, NULL, "  (%llu of %llu)  ", (unsigned long long)p->finished,
@@ -328,6 +330,8 @@ void render_summary(const struct progress *p, double seconds, struct buf *out)
     if (!p->has_best)
         return;
     buf_printf(out, "best trial %llu: ", (unsigned long long)p->best_trial);
+    cell_text(out, str_of(p->metric), SIZE_MAX, true);
+    buf_addc(out, ' ');
     cell_number(out, p->best_loss, 6);
     buf_addc(out, '\n');
     add_params(out, p->best_params);

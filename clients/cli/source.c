@@ -313,3 +313,9 @@ void study_row_fini(struct study_row *row)
     free(row->spec);
     row->spec = NULL;
 }
+
+err_t source_no_trial(const struct study_row *study, uint64_t trial, struct errmsg *em)
+{
+    return errmsg_set(em, ERR_NOT_FOUND, "%s has no trial %llu; it has %llu, counted from 0",
+                      study->name, (unsigned long long)trial, (unsigned long long)study->trials);
+}

@@ -56,5 +56,7 @@ struct study_row {
 err_t source_study(struct source *s, const char *name, struct study_row *out,
                    struct errmsg *em) MUST_CHECK;
 void study_row_fini(struct study_row *row);
+/* ERR_NOT_FOUND and how many trials there are. */
+err_t source_no_trial(const struct study_row *study, uint64_t trial, struct errmsg *em) MUST_CHECK;
 
 #endif

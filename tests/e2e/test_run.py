@@ -100,6 +100,44 @@ class Run(FarmTest):
         edited = farm.tunefarm("run", "--edit", "--trials", "8", "--json", changed, broker=False)
         self.assertEqual(self.last_object(edited.stdout)["trials"]["complete"], 8)
 
+    def shell_study(self, farm, name, lines, trials=3, **objective):
+        spec = study(name, trials, [])
+        spec["objective"] = {"command": ["sh", "trial.sh"], "files": ["trial.sh"], **objective}
+        spec["retries"] = 0
+        path = farm.write_study(spec)
+        with open(os.path.join(os.path.dirname(path), "trial.sh"), "w") as f:
+            f.write("\n".join(lines) + "\n")
+        return path
+
+    def test_failures_are_told_line_by_line(self):
+        farm = self.farm()
+        path = self.shell_study(farm, "s", ["echo 'Traceback:' >&2", "echo '  ValueError: bad' >&2", "exit 1"], 30)
+        done = farm.tunefarm("run", path, broker=False, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("the first 5 trials failed", done.stderr)
+        self.assertIn("Traceback:\n      ValueError: bad\n", done.stderr)
+        self.assertNotIn("once more", done.stderr)
+
+    def test_a_misspelt_metric_is_named(self):
+        farm = self.farm()
+        path = self.shell_study(farm, "s", ["""echo '{"los": 3}' >&"$TUNEFARM_FD" """])
+        done = farm.tunefarm("run", path, broker=False, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('without reporting "loss"; it reported "los"', done.stderr)
+        db = ["--db", os.path.join(farm.dir, "s.tunefarm.db")]
+        self.assertIn("trial 0 printed nothing", farm.tunefarm("logs", "s", "0", *db, broker=False).stderr)
+        done = farm.tunefarm("logs", "s", "3", *db, broker=False, check=False)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("s has no trial 3; it has 3, counted from 0", done.stderr)
+
+    def test_the_metric_has_its_name(self):
+        farm = self.farm()
+        path = self.shell_study(farm, "s", ["""echo '{"acc": 0.5}' >&"$TUNEFARM_FD" """], metric="acc",
+                                direction="maximize")
+        done = farm.tunefarm("run", path, broker=False)
+        self.assertIn("  acc 0.5  (1 of 3)", done.stdout)
+        self.assertRegex(done.stdout.splitlines()[-1], r"best trial \d+  acc 0.5  x=")
+
     def test_reading_commands(self):
         farm = self.farm()
         spec = study("s", 12, ["--steps", "2"])

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <locale.h>
 #include <math.h>
 #include <cmocka.h>
 
@@ -101,6 +102,20 @@ static void test_text_steers_no_terminal(void **state)
                      3);
 }
 
+static void test_wide_characters_take_two_columns(void **state)
+{
+    (void)state;
+    static const char wide[] = "\xe6\x97\xa5\xe6\x9c\xac"; /* two of East Asia */
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        skip();
+    assert_int_equal(cell_width(STR("a\xcc\x81")), 1); /* with a combining accent */
+    assert_int_equal(cell_width(str_of(wide)), 4);
+    assert_string_equal(text(str_of(wide), 4, true), wide);
+    assert_string_equal(text(str_of(wide), 3, true), "\xe6\x97\xa5\xe2\x80\xa6");
+    assert_string_equal(text(str_of(wide), 2, true), "\xe2\x80\xa6");
+    setlocale(LC_CTYPE, "C");
+}
+
 static void test_params(void **state)
 {
     (void)state;
@@ -137,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_text_is_cut_to_columns),
         cmocka_unit_test(test_text_steers_no_terminal),
+        cmocka_unit_test(test_wide_characters_take_two_columns),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_bytes),
     };

@@ -125,7 +125,7 @@ static void test_summary_and_json(void **state)
     render_summary(&p, 72, &out);
     assert_string_equal(buf_z(&out),
                         "digits-mlp: 6 trials: 6 running, 5 complete, 1 failed in 1:12\n"
-                        "best trial 4: 20\n"
+                        "best trial 4: loss 20\n"
                         "  lr   0.0123456\n"
                         "  act  relu\n");
     buf_clear(&out);
