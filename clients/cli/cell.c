@@ -135,6 +135,32 @@ void cell_text(struct buf *out, struct str s, size_t width, bool utf8)
         buf_add(out, "...", width < dots ? width : dots);
 }
 
+static struct str last_line(struct str s)
+{
+    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
+        s.n--;
+    for (size_t i = s.n; i-- > 0;)
+        if (s.p[i] == '\n')
+            return str_make(s.p + i + 1, s.n - i - 1);
+    return s;
+}
+
+void cell_error(struct buf *out, struct str error)
+{
+    static const char mark[] = "; last output: ";
+    const char *found = error.n ? memmem(error.p, error.n, mark, sizeof mark - 1) : NULL;
+    size_t head = found ? (size_t)(found - error.p) : 0;
+    struct str tail = last_line(
+        found ? str_make(found + sizeof mark - 1, error.n - head - sizeof mark + 1) : error);
+    if (found) {
+        cell_text(out, str_make(error.p, head), SIZE_MAX, true);
+        buf_addz(out, ": ");
+    }
+    while (tail.n && (tail.p[0] == ' ' || tail.p[0] == '\t'))
+        tail = str_make(tail.p + 1, tail.n - 1);
+    cell_text(out, tail, SIZE_MAX, true);
+}
+
 void cell_json(struct buf *out, struct json_object *v, int digits)
 {
     switch (json_object_get_type(v)) {

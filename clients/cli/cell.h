@@ -22,6 +22,8 @@ void cell_params(struct buf *out, struct str params, size_t width, bool utf8);
 /* One JSON value for a person: a text without its quotes, numbers with 6 digits; nested ones as
  * JSON. */
 struct json_object;
+/* An attempt's error text in one line: what happened, and the last line of its output. */
+void cell_error(struct buf *out, struct str error);
 void cell_json(struct buf *out, struct json_object *v, int digits);
 
 #endif

@@ -414,6 +414,8 @@ static int finish(struct run *r, enum follow_end end, int64_t began)
     if (end == FOLLOW_FAILING && !r->embedded)
         cancel_study(r);
     end_farm(r, end);
+    if (r->embedded)
+        progress_given_back(&r->progress);
     if (end == FOLLOW_ENDED)
         say_complete_already(r);
     announce_end(&r->announce, &r->progress, seconds, NULL);

@@ -187,6 +187,7 @@ static err_t add_last(struct source *s, const struct study_row *study, struct bu
         return e;
     listing_init(&l, LISTING_TABLE);
     l.empty = "no trials yet";
+    l.brief = true;
     e = source_sql(s, query, NULL, 0, listing_row, &l, em);
     if (!e)
         e = listing_end(&l, em);

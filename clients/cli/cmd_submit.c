@@ -52,9 +52,10 @@ static err_t submit(struct source *s, const struct studyfile *f, const struct su
         printf("{\"study\":\"" STR_FMT "\",\"number\":%llu,\"continued\":%s}\n", STR_ARG(name),
                (unsigned long long)done.number, done.continued ? "true" : "false");
     else
-        printf(STR_FMT " (study %llu) %s; watch it with: tunefarm watch " STR_FMT "\n",
+        printf(STR_FMT " (study %llu) %s; watch it with: tunefarm watch " STR_FMT "%s%s\n",
                STR_ARG(name), (unsigned long long)done.number,
-               done.continued ? "goes on" : "is submitted", STR_ARG(name));
+               done.continued ? "goes on" : "is submitted", STR_ARG(name),
+               b->client.broker ? " --broker " : "", b->client.broker ? b->client.broker : "");
     return ERR_OK;
 }
 

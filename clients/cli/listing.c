@@ -109,6 +109,8 @@ static void add_cells(struct listing *l, const struct row *row)
         if (holds_json(row->columns[i]) && json_object_is_type(v, json_type_string) &&
             json_object_get_string(v)[0] == '{')
             cell_params(&text, str_of(json_object_get_string(v)), 400, true);
+        else if (l->brief && str_is(row->columns[i], "error") && v)
+            cell_error(&text, str_of(json_object_get_string(v)));
         else if (str_is(row->columns[i], "memory") && v)
             cell_bytes(&text, json_object_get_double(v));
         else if (!holds_json(row->columns[i]) || !v || strcmp(json_object_get_string(v), "[]") != 0)

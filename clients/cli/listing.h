@@ -12,6 +12,7 @@ struct listing {
     enum listing_form form;
     bool unpack; /* JSON: texts of the columns params, metrics, spec ... are written as the JSON
                     they hold */
+    bool brief;  /* table: a column `error` is shown by cell_error() */
     const char *empty; /* table: what is said in place of no rows; NULL = the bare head */
     struct table table;
     bool begun; /* columns are known */

@@ -118,6 +118,7 @@ static unsigned on_closed(struct progress *p, struct progress_trial *t, const st
     if (r->code != CLOSE_CRASH)
         return PROGRESS_NOTHING;
     set_text(&p->last_error, r->note);
+    p->last_error_trial = r->trial;
     return PROGRESS_RETRIED;
 }
 
@@ -145,6 +146,7 @@ static unsigned on_finished(struct progress *p, struct progress_trial *t, const 
         change |= on_complete(p, t, r);
     if (state == TRIAL_FAILED) {
         set_text(&p->last_error, r->note);
+        p->last_error_trial = r->trial;
         p->failures += p->counts[TRIAL_COMPLETE] == p->mark_complete;
     }
     p->finished++;
@@ -245,4 +247,13 @@ double progress_left(const struct progress *p, int64_t wall_ms)
 uint64_t progress_open(const struct progress *p)
 {
     return p->counts[TRIAL_LEASED] + p->counts[TRIAL_RUNNING] + p->counts[TRIAL_STOPPING];
+}
+
+void progress_given_back(struct progress *p)
+{
+    static const enum trial_state held[] = {TRIAL_LEASED, TRIAL_RUNNING, TRIAL_STOPPING};
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        p->counts[TRIAL_QUEUED] += p->counts[held[i]];
+        p->counts[held[i]] = 0;
+    }
 }

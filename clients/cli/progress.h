@@ -42,8 +42,9 @@ struct progress {
     int64_t mark_ms, last_ms; /* wall clock of the mark and of the last record */
     char closed[256];         /* why no more trials are proposed; empty = open */
     bool ended;
-    uint64_t failures;       /* trials that failed since the mark, without any that completed */
-    char *last_error;        /* of the last failed attempt; NULL = none */
+    uint64_t failures; /* trials that failed since the mark, without any that completed */
+    char *last_error;  /* of the last failed attempt; NULL = none */
+    uint64_t last_error_trial;
     uint32_t workers, slots; /* told from outside; slots 0 = not known */
 };
 
@@ -84,6 +85,8 @@ void progress_mark(struct progress *p, int64_t wall_ms);
 bool progress_better(const struct progress *p, double a, double b);
 /* Seconds until the goal at the rate since the mark; negative = cannot be said. */
 double progress_left(const struct progress *p, int64_t wall_ms);
+/* The farm has ended before the study: what ran waits for the next sitting. */
+void progress_given_back(struct progress *p);
 uint64_t progress_open(const struct progress *p); /* trials leased, running or stopping */
 
 #endif

@@ -191,6 +191,22 @@ static void line_curve(const struct progress *p, const struct render_style *s, s
     line_end(&l, lines);
 }
 
+static void line_error(const struct progress *p, const struct render_style *s, struct buf *out,
+                       size_t *lines)
+{
+    if (!p->last_error)
+        return;
+    struct line l = line_begin(out, s);
+    struct buf error;
+    buf_init(&error, 0);
+    cell_error(&error, str_of(p->last_error));
+    put(&l, NULL, STR("  last error "));
+    putf(&l, NULL, " trial %llu  ", (unsigned long long)p->last_error_trial);
+    put(&l, RED, buf_str(&error));
+    buf_fini(&error);
+    line_end(&l, lines);
+}
+
 static bool is_running(const struct progress_trial *t)
 {
     return t->state == TRIAL_RUNNING || t->state == TRIAL_STOPPING;
@@ -253,6 +269,7 @@ size_t render_live(const struct progress *p, const struct render_style *s, int64
     line_states(p, s, out, &lines);
     line_best(p, s, out, &lines);
     line_curve(p, s, out, &lines);
+    line_error(p, s, out, &lines);
     lines_running(p, s, wall_ms, out, &lines);
     return lines;
 }

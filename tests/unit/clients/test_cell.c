@@ -116,6 +116,28 @@ static void test_wide_characters_take_two_columns(void **state)
     setlocale(LC_CTYPE, "C");
 }
 
+static void test_error_in_one_line(void **state)
+{
+    static const struct {
+        struct str error;
+        const char *line;
+    } rows[] = {
+        {STR("exit status 1; last output: Traceback:\n  in f\nValueError: bad\n"),
+         "exit status 1: ValueError: bad"},
+        {STR("exit status 1; last output: text"), "exit status 1: text"},
+        {STR("timed out after 10m"), "timed out after 10m"},
+        {STR("exit status 1; last output: "), "exit status 1: "},
+        {STR(" \n\n"), ""},
+        {STR(""), ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        buf_clear(&out);
+        cell_error(&out, rows[i].error);
+        assert_string_equal(buf_z(&out), rows[i].line);
+    }
+}
+
 static void test_params(void **state)
 {
     (void)state;
@@ -153,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_text_is_cut_to_columns),
         cmocka_unit_test(test_text_steers_no_terminal),
         cmocka_unit_test(test_wide_characters_take_two_columns),
+        cmocka_unit_test(test_error_in_one_line),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_bytes),
     };

@@ -32,11 +32,14 @@ static int setup(void **state)
             progress_mark(&p, 1000);
     }
     for (uint64_t i = 0; i < 6; i++)
-        feed((struct record){.kind = REC_FINISHED,
-                             .trial = i,
-                             .code = i == 5 ? TRIAL_FAILED : TRIAL_COMPLETE,
-                             .has_value = i != 5,
-                             .value = 100.0 / (double)(1 + i)});
+        feed((struct record){
+            .kind = REC_FINISHED,
+            .trial = i,
+            .code = i == 5 ? TRIAL_FAILED : TRIAL_COMPLETE,
+            .has_value = i != 5,
+            .note = i == 5 ? STR("exit status 1; last output: Traceback:\n  in f\n  E: bad\n")
+                           : STR(""),
+            .value = 100.0 / (double)(1 + i)});
     feed((struct record){
         .kind = REC_REPORTED, .trial = 7, .step = 12, .has_value = true, .value = 0.2137});
     p.workers = 2;
@@ -56,12 +59,13 @@ static void test_live_view(void **state)
 {
     (void)state;
     struct render_style s = {.width = 100, .utf8 = false, .color = false};
-    assert_int_equal(render_live(&p, &s, 7000, &out), 5);
+    assert_int_equal(render_live(&p, &s, 7000, &out), 6);
     assert_string_equal(
         buf_z(&out), "digits-mlp  ##----------------------  6/60  6.0 s, about 54 s left\n"
                      "  6 running  5 complete  1 failed  on 8 slots of 2 workers\n"
                      "  best 20  trial 4  lr=0.01235 act=relu\n"
                      "  #-.___\n"
+                     "  last error  trial 5  exit status 1: E: bad\n"
                      "  #6 6.0 s  #7 step 12 0.2137  #8 6.0 s  #9 6.0 s  #10 6.0 s  #11 6.0 s\n");
 }
 
