@@ -4,10 +4,11 @@
  * with s = the spot's distance from its centre and u = a kernel's, the Taylor series about u = 0 is
  *   bell(s - u)  = bell(s) sum_j u^j / j! He_j(s),            He the Hermite polynomials,
  * so the moments sum_k w_k u_k^j / j! give the sum over the cluster by Clenshaw's scheme. By
- * Cramer's inequality, |He_n bell| <= 1.0865 sqrt(n!), the terms from CLUSTER_TERMS = 12 on come to
- * 6.3e-10 of the weight at most. What is more than REACH away is left out: under 3.3e-10 of it.
- * Cells use the integral of the same series, with an error of 3.6e-10, or, when they are narrow,
- * two Gauss nodes, with a further 4.3e-9 (cell^4 / 4320 times 3, the greatest fourth derivative).
+ * Cramer's inequality, |He_n bell| <= 1.0865 sqrt(n!), the terms from CLUSTER_TERMS = 10 on come to
+ * 4.8e-8 of the weight at most. What is more than REACH away is left out: under 3.6e-8 of it. Cells
+ * use the integral of the same series, with an error of 3.1e-8, or, when they are narrow, the
+ * density at two Gauss nodes, with 7e-8 more (cell^4 / 4320 times 3, the greatest fourth
+ * derivative, for a cell of 0.1).
  * Nothing here decides anything alone: the caller leaves room for the error. */
 #include "parzen_cluster.h"
 
@@ -17,17 +18,16 @@
 #include "alloc.h"
 #include "kernels_lanes.h"
 
-#define RADIUS     0.390625 /* widths; buckets of 1/128 of the range, when the width is 1/100 */
-#define REACH      7.0
-#define ERROR      7e-9                   /* all of the above, and rounding */
-#define NARROW     0.05                   /* widths; cells below use two nodes */
-#define GAUSS_NODE 0.28867513459481288225 /* 1 / (2 sqrt 3): of the cell's width from its middle   \
-                                           */
-#define FEW 5                             /* kernels in a cluster that are not worth vectors */
+#define RADIUS 0.390625 /* widths; buckets of 1/128 of the range, when the width is 1/100 */
+#define REACH  6.25
+#define ERROR  1.6e-7                 /* all of the above, and rounding */
+#define NARROW 0.1                    /* widths; cells below use two nodes */
+#define NODE   0.28867513459481288225 /* 1 / (2 sqrt 3): from the middle, in widths of the cell */
+#define FEW    12                     /* kernels in a cluster; fewer are not worth vectors */
 
 static const double over_factorial[CLUSTER_TERMS] = {
-    1.0,       1.0,        1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,
-    1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800};
+    1.0,       1.0,       1.0 / 2,    1.0 / 6,     1.0 / 24,
+    1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880};
 
 void clusters_fini(struct clusters *c)
 {
@@ -42,6 +42,12 @@ struct kernels clusters_singles(const struct clusters *c)
                             c->singles + 2 * (size_t)c->singles_cap, c->n_singles};
 }
 
+INLINE double total(const vec *s)
+{
+    const vec v = *s;
+    return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+}
+
 /* ---- building ---- */
 
 /* Some of the kernels, about a centre. */
@@ -52,50 +58,72 @@ struct group {
     double centre, width_inv;
 };
 
+/* Those of eight kernels from the i-th on, but for the first `skip`. */
+INLINE void add_moments(vec *moment, const struct group *g, size_t i, uint64_t skip)
+{
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    vec mean, inv, weight;
+    memcpy(&mean, g->mean + i, sizeof mean);
+    memcpy(&inv, g->inv + i, sizeof inv);
+    memcpy(&weight, g->rank + i, sizeof weight);
+    weight = weight * g->w.b + g->w.a;
+    vec one = weight - weight + 1.0;
+    ivec less = (ivec)(weight < one), ours = (ivec)(inv == g->width_inv) & (ivec)(lane >= skip);
+    pick_lanes(&weight, &less, &weight, &one);
+    vec term = (vec)((ivec)weight & ours), u = (mean - g->centre) * g->width_inv;
+    for (int j = 0; j < CLUSTER_TERMS; j++) {
+        moment[j] += term;
+        term *= u;
+    }
+}
+
+/* The last eight overlap those before when they do not fill a vector. */
 INLINE void sum_moments(const struct group *g, double *moment)
 {
     vec m[CLUSTER_TERMS] = {{0}};
-    for (size_t i = 0; i < g->n; i += LANES) {
-        size_t bytes = (g->n - i < LANES ? g->n - i : LANES) * sizeof(double);
-        vec mean = {0}, inv = {0}, weight = {0};
-        memcpy(&mean, g->mean + i, bytes);
-        memcpy(&inv, g->inv + i, bytes);
-        memcpy(&weight, g->rank + i, bytes);
-        weight = weight * g->w.b + g->w.a;
-        vec one = weight - weight + 1.0;
-        ivec less = (ivec)(weight < one), ours = (ivec)(inv == g->width_inv);
-        pick_lanes(&weight, &less, &weight, &one);
-        vec term = (vec)((ivec)weight & ours), u = (mean - g->centre) * g->width_inv;
-        for (int j = 0; j < CLUSTER_TERMS; j++) {
-            m[j] += term;
-            term *= u;
-        }
-    }
+    size_t i = 0;
+    for (; i + LANES <= g->n; i += LANES)
+        add_moments(m, g, i, 0);
+    if (i < g->n)
+        add_moments(m, g, g->n - LANES, LANES - (g->n - i));
     for (int j = 0; j < CLUSTER_TERMS; j++)
-        moment[j] = ((m[j][0] + m[j][4]) + (m[j][1] + m[j][5])) +
-                    ((m[j][2] + m[j][6]) + (m[j][3] + m[j][7]));
+        moment[j] = total(&m[j]);
+}
+
+/* Kernels one by one, lanes being powers of u: a vector of few kernels would be mostly empty. */
+INLINE void sum_powers(const struct group *g, double *moment)
+{
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    const ivec odd = (ivec)((lane & 1) != 0), pair = (ivec)((lane & 2) != 0),
+               high = (ivec)(lane > 3);
+    vec low = {0}, rest = {0};
+    const vec one = {1, 1, 1, 1, 1, 1, 1, 1};
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->inv[i] != g->width_inv)
+            continue;
+        double u = (g->mean[i] - g->centre) * g->width_inv, w = ramp_at(g->w, g->rank[i]);
+        double u2 = u * u, u4 = u2 * u2;
+        vec a = one * u, b = one * u2, c = one * (u4 * w), weight = one * w;
+        pick_lanes(&a, &odd, &a, &one);
+        pick_lanes(&b, &pair, &b, &one);
+        pick_lanes(&c, &high, &c, &weight);
+        a = a * b * c;
+        low += a;
+        rest += a * (u4 * u4);
+    }
+    memcpy(moment, &low, sizeof low);
+    memcpy(moment + LANES, &rest, (CLUSTER_TERMS - LANES) * sizeof *moment);
 }
 
 #define VARIANT_MOMENTS(name, attribute)                                                           \
     attribute static void moments_##name(const struct group *g, double *moment)                    \
     {                                                                                              \
-        sum_moments(g, moment);                                                                    \
+        if (g->n < FEW)                                                                            \
+            sum_powers(g, moment);                                                                 \
+        else                                                                                       \
+            sum_moments(g, moment);                                                                \
     }
 LANES_VARIANTS(VARIANT_MOMENTS)
-
-static void few_moments(const struct group *g, double *moment)
-{
-    memset(moment, 0, CLUSTER_TERMS * sizeof *moment);
-    for (size_t i = 0; i < g->n; i++) {
-        if (g->inv[i] != g->width_inv)
-            continue;
-        double u = (g->mean[i] - g->centre) * g->width_inv, term = ramp_at(g->w, g->rank[i]);
-        for (int j = 0; j < CLUSTER_TERMS; j++) {
-            moment[j] += term;
-            term *= u;
-        }
-    }
-}
 
 /* Room for so many clusters and for a vector beyond. */
 static void grow_columns(struct clusters *c, uint32_t need)
@@ -116,10 +144,7 @@ static void grow_columns(struct clusters *c, uint32_t need)
 static void add_cluster(struct clusters *c, const struct group *g)
 {
     double moment[CLUSTER_TERMS];
-    if (g->n < FEW)
-        few_moments(g, moment);
-    else
-        LANES_CHOOSE(moments, g, moment);
+    LANES_CHOOSE(moments, g, moment);
     grow_columns(c, c->n + 1 + LANES);
     double *column = c->columns + c->n++;
     column[0] = g->centre;
@@ -178,7 +203,7 @@ INLINE void clenshaw(vec *out, const double *moments, size_t cap, size_t from, c
     for (size_t j = CLUSTER_TERMS; j-- > from;) {
         vec a;
         memcpy(&a, moments + j * cap, sizeof a);
-        vec b = a + *s * b1 - b2 * (double)(j - from + 1);
+        vec b = (a - b2 * (double)(j - from + 1)) + *s * b1; /* b1 is the last to be known */
         b2 = b1;
         b1 = b;
     }
@@ -224,14 +249,6 @@ static size_t first_cluster(const struct clusters *c, double from)
     return lo;
 }
 
-INLINE double total(const vec *v)
-{
-    double sum = 0;
-    for (int i = 0; i < LANES; i++)
-        sum += (*v)[i];
-    return sum;
-}
-
 INLINE double density(const struct clusters *c, double y)
 {
     vec sum = {0};
@@ -271,8 +288,7 @@ double clusters_in(const struct clusters *c, double lo, double hi)
     double cell = hi - lo, mid = (lo + hi) / 2;
     if (cell * c->inv > NARROW)
         return LANES_CHOOSE(mass, c, lo, hi);
-    return (clusters_at(c, mid - GAUSS_NODE * cell) + clusters_at(c, mid + GAUSS_NODE * cell)) / 2 *
-           cell;
+    return (clusters_at(c, mid - NODE * cell) + clusters_at(c, mid + NODE * cell)) / 2 * cell;
 }
 
 double clusters_error(const struct clusters *c, const struct spots *s, size_t i)

@@ -8,7 +8,7 @@
 
 #include "kernels.h"
 
-#define CLUSTER_TERMS 12
+#define CLUSTER_TERMS 10
 
 struct clusters {
     double *columns; /* centres, then moments 0..CLUSTER_TERMS - 1 over j!; `cap` of each */

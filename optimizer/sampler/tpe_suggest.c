@@ -23,27 +23,28 @@ static struct spots spots_of(const struct tpe_density *d, const struct candidate
     return (struct spots){c->lo, c->hi, c->n, d->dim.kind == TPE_CELL};
 }
 
-/* Of cells that do not overlap, the same lower edge means the same cell. */
-static bool seen_before(const struct candidates *c, double lo, double hi)
+static bool seen_before(const double *values, uint32_t n, double v)
 {
-    for (uint32_t k = 0; k < c->n; k++)
-        if (c->lo[k] == lo && c->hi[k] == hi)
+    for (uint32_t k = 0; k < n; k++)
+        if (values[k] == v)
             return true;
     return false;
 }
 
 static void collect(const struct tpe_density *d, struct candidates *c, const double *y, uint32_t n)
 {
+    double *values = c->good; /* not needed for that yet */
     c->n = 0;
     for (uint32_t i = 0; i < n; i++) {
-        double lo = y[i], hi = y[i];
-        if (d->dim.kind == TPE_CELL)
-            tpe_dim_cell(&d->dim, tpe_dim_value(&d->dim, y[i]), &lo, &hi);
-        if (seen_before(c, lo, hi))
+        bool cell = d->dim.kind == TPE_CELL;
+        double v = cell ? tpe_dim_value(&d->dim, y[i]) : y[i];
+        if (seen_before(values, c->n, v))
             continue;
         c->index[c->n] = i;
-        c->lo[c->n] = lo;
-        c->hi[c->n++] = hi;
+        c->lo[c->n] = c->hi[c->n] = v;
+        if (cell)
+            tpe_dim_cell(&d->dim, v, &c->lo[c->n], &c->hi[c->n]);
+        values[c->n++] = v;
     }
 }
 
