@@ -24,10 +24,14 @@
 
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (4u << 20)
-#define HOUSEKEEPING  NS_PER_S
-#define SWEEP         (60 * NS_PER_S)
-#define FLUSH_AT_END  NS_PER_S
-#define SPARE_GROUPS  4u
+#define GROUP_ASKS    64u
+#define GROUPS_AHEAD                                                                               \
+    4u /* at the journal; more would be gathered without bound by a peer that is faster than the   \
+          disk */
+#define HOUSEKEEPING NS_PER_S
+#define SWEEP        (60 * NS_PER_S)
+#define FLUSH_AT_END NS_PER_S
+#define SPARE_GROUPS 4u
 
 struct broker {
     struct broker_options o;
@@ -48,6 +52,7 @@ struct broker {
     bool armed; /* a turn of ours is coming */
     bool ending, flushed;
     int64_t kept_at, swept_at, watchdog_at;
+    int64_t deaf_since; /* 0 = it reads */
 };
 
 /* ---- groups ---- */
@@ -128,7 +133,26 @@ static void submit(struct broker *b)
 
 static bool is_large(const struct effects *fx)
 {
-    return fx->n_records >= GROUP_RECORDS || fx->bytes.n >= GROUP_BYTES;
+    return fx->n_records >= GROUP_RECORDS || fx->bytes.n >= GROUP_BYTES || fx->n_asks >= GROUP_ASKS;
+}
+
+/* The journal has enough to do: what was gathered waits. */
+static bool is_behind(const struct broker *b)
+{
+    return b->in_flight >= GROUPS_AHEAD && is_large(&b->gather->fx);
+}
+
+/* While the journal is behind nothing more is read, so that memory is bounded; peers wait in their
+ * sockets. Nobody was silent meanwhile: it was us who did not listen. */
+static void listen_if_not_behind(struct broker *b, int64_t now)
+{
+    bool behind = is_behind(b);
+    if (behind == (b->deaf_since != 0))
+        return;
+    if (!behind)
+        farm_on_deaf(b->farm, now - b->deaf_since);
+    b->deaf_since = behind ? now : 0;
+    router_pause(b->router, behind);
 }
 
 static void recount(const struct broker *b)
@@ -146,7 +170,7 @@ static int64_t hand_over(struct broker *b, int64_t now)
 {
     int64_t wake = CLOCK_NEVER;
     for (int turns = 0; turns < 4; turns++) {
-        if (b->in_flight && !is_large(&b->gather->fx))
+        if (b->in_flight && (!is_large(&b->gather->fx) || is_behind(b)))
             return CLOCK_NEVER;
         wake = farm_tick(b->farm, now, &b->gather->fx);
         recount(b);
@@ -209,6 +233,7 @@ static void on_turn(struct loop *l, int64_t now)
     b->armed = false;
     keep_house(b, now);
     take_done(b, now);
+    listen_if_not_behind(b, now);
     sweep(b, now);
     int64_t wake = hand_over(b, now);
     if (b->ending)
@@ -239,7 +264,9 @@ static void on_wake(struct loop *l, int64_t now)
 static void on_message(void *self, const struct farm_input *in)
 {
     struct broker *b = self;
-    farm_on_message(b->farm, clock_now(), in, &b->gather->fx);
+    int64_t now = clock_now();
+    farm_on_message(b->farm, now, in, &b->gather->fx);
+    listen_if_not_behind(b, now);
     arm(b);
 }
 
@@ -249,6 +276,7 @@ static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, e
     struct broker *b = self;
     LOG_D("BAD-FRAME", "kind=%u error=%s text=\"%s\"", kind, err_name(e), text);
     farm_on_bad_frame(b->farm, peer, session, kind, e, text, &b->gather->fx);
+    listen_if_not_behind(b, clock_now());
     arm(b);
 }
 

@@ -24,12 +24,16 @@
 #define HANDSHAKE_MS  15000
 #define TCP_MAXRT_MS  30000
 #define ENDPOINT_MAX  320
+/* Of each peer, each way: a message may be 1 MiB, so ZeroMQ's default of 1000 is much for one that
+ * does not read. */
+#define ROUTER_MESSAGES 256
 
 struct zsock {
     struct loop *loop;
     void *socket, *monitor; /* NULL when closed, or not watched */
     int type;
-    bool framed;          /* an id or topic frame stands before the body */
+    bool framed; /* an id or topic frame stands before the body */
+    bool paused;
     bool connected, told; /* as the monitor last said, and what watch_cb was told */
     uv_poll_t poll, monitor_poll;
     uv_check_t check;
@@ -65,6 +69,8 @@ static void idle_nothing(uv_idle_t *h)
 static void arm(struct zsock *z)
 {
     uint32_t events = socket_events(z->socket);
+    if (z->paused)
+        events &= ~(uint32_t)ZMQ_POLLIN;
     if (z->monitor)
         events |= socket_events(z->monitor);
     if (events & ZMQ_POLLIN)
@@ -199,7 +205,7 @@ static void pump(struct zsock *z)
 {
     connection_tell(z);
     monitor_drain(z);
-    for (int left = PUMP_BUDGET; z->socket && left > 0 && message_receive(z); left--)
+    for (int left = PUMP_BUDGET; z->socket && !z->paused && left > 0 && message_receive(z); left--)
         continue;
     if (!z->socket)
         return;
@@ -279,7 +285,8 @@ static bool set_options(void *s, const struct zsock_config *c)
     if (ok && at && strchr(at, '['))
         ok = set_int(s, ZMQ_IPV6, 1);
     if (ok && c->type == ZMQ_ROUTER)
-        ok = set_int(s, ZMQ_ROUTER_MANDATORY, 1);
+        ok = set_int(s, ZMQ_ROUTER_MANDATORY, 1) && set_int(s, ZMQ_SNDHWM, ROUTER_MESSAGES) &&
+             set_int(s, ZMQ_RCVHWM, ROUTER_MESSAGES);
     if (ok && c->type == ZMQ_DEALER)
         ok = set_int(s, ZMQ_IMMEDIATE, 1);
     if (ok && c->type == ZMQ_XPUB)
@@ -391,6 +398,13 @@ err_t zsock_watch(struct zsock *z, void (*cb)(void *self, bool connected), void 
     z->watch_cb = cb;
     z->watch_self = self;
     return ERR_OK;
+}
+
+void zsock_pause(struct zsock *z, bool pause)
+{
+    z->paused = pause;
+    if (z->socket)
+        arm(z);
 }
 
 struct zsock_stats zsock_stats(const struct zsock *z)

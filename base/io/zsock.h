@@ -56,6 +56,9 @@ const char *zsock_endpoint(const struct zsock *z); /* the last bound endpoint, w
  * when the connection is gone. Once a socket. cb may call zsock_close(). ERR_INVALID for other
  * types. */
 err_t zsock_watch(struct zsock *z, void (*cb)(void *self, bool connected), void *self) MUST_CHECK;
+/* While paused the callback is not called, and what comes waits in ZeroMQ. Legal in the callback,
+ * which is not called again. */
+void zsock_pause(struct zsock *z, bool pause);
 struct zsock_stats zsock_stats(const struct zsock *z);
 void zsock_flush(
     struct zsock *z,

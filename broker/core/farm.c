@@ -221,6 +221,13 @@ void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, st
     free(idmap_remove(&f->pending, answer->token));
 }
 
+void farm_on_deaf(struct farm *f, int64_t ns)
+{
+    size_t pos = 0;
+    for (struct session *s; (s = idmap_next(&f->sessions, &pos));)
+        s->seen += ns;
+}
+
 void farm_on_full(struct farm *f, int64_t now, bool full, struct effects *fx)
 {
     (void)now;

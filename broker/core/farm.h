@@ -81,6 +81,8 @@ void farm_on_bad_frame(struct farm *f, uint64_t peer, uint64_t session, unsigned
 void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effects *fx);
 /* The answer to fx->asks[i], by token. */
 void farm_on_answer(struct farm *f, int64_t now, const struct answer *a, struct effects *fx);
+/* Nothing was read for so long: nobody's silence in that time counts. */
+void farm_on_deaf(struct farm *f, int64_t ns);
 /* The store has no room (true) or has room again. Without room only ends are recorded: nothing is
  * granted, proposed, reported or submitted. */
 void farm_on_full(struct farm *f, int64_t now, bool full, struct effects *fx);

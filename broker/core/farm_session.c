@@ -21,6 +21,8 @@
 #include "verdict.h"
 #include "remote.h"
 
+#define LABEL_BYTES 128u
+
 struct session *session_get(const struct farm *f, uint64_t number)
 {
     return idmap_get(&f->sessions, number);
@@ -188,6 +190,16 @@ static void send_welcome(const struct act *a, const struct session *s, const str
     effects_send(a->fx, s->peer, s->number, MSG_WELCOME, &m);
 }
 
+/* What a worker tells about itself becomes one record, whose text has a limit. */
+static bool labels_fit(const struct msg_hello *h)
+{
+    for (uint32_t i = 0; i < h->labels.n; i++) {
+        if (!h->labels.v[i].n || h->labels.v[i].n > LABEL_BYTES)
+            return false;
+    }
+    return true;
+}
+
 static const char *hello_fault(const struct farm *f, const struct msg_hello *h, err_t *e)
 {
     *e = ERR_INVALID;
@@ -199,6 +211,8 @@ static const char *hello_fault(const struct farm *f, const struct msg_hello *h, 
     *e = ERR_INVALID;
     if (h->role == ROLE_WORKER && h->slots > 65536)
         return "HELLO.slots is over 65536";
+    if (h->role == ROLE_WORKER && !labels_fit(h))
+        return "HELLO.labels: each has 1 to 128 bytes";
     *e = ERR_LIMIT;
     if (f->sessions.n >= f->c.max_sessions ||
         (h->role == ROLE_WORKER && f->workers.n >= f->c.max_workers))

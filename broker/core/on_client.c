@@ -359,6 +359,10 @@ void on_client_tail(const struct act *a, struct session *s, const union message 
     }
     if (!st) {
         struct study *study = NULL;
+        if (q->to && q->from > q->to) {
+            on_client_reply(a, s, q->request, ERR_INVALID, "TAIL: from is after to", 0);
+            return;
+        }
         if (q->study.n && !(study = named_study(a, s, q->study, q->request)))
             return;
         if (s->n_streams >= STREAMS_PER_PEER) {

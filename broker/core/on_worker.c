@@ -127,6 +127,11 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
 {
     const struct msg_checkpoint *q = &m->checkpoint;
     struct named n = {q->study, q->trial, q->attempt, MSG_CHECKPOINT};
+    if (q->step < 0 || q->step > STEP_MAX) {
+        session_error(a->fx, s->peer, s->number, MSG_CHECKPOINT, ERR_INVALID,
+                      "CHECKPOINT: the step is not in 0 to 2^53-1");
+        return;
+    }
     struct trial *t = attempt_of(a, s, n);
     if (!t || a->f->full)
         return;
@@ -211,6 +216,11 @@ void on_worker_final(const struct act *a, struct session *s, const union message
     const struct msg_final *q = &m->final;
     struct named n = {q->study, q->trial, q->attempt, MSG_FINAL};
     enum nak_code why;
+    if (q->has_step && (q->last_step < 0 || q->last_step > STEP_MAX)) {
+        session_error(a->fx, s->peer, s->number, MSG_FINAL, ERR_INVALID,
+                      "FINAL: the last step is not in 0 to 2^53-1");
+        return;
+    }
     struct trial *t = verdict_attempt(a->f, s->worker, q->study, q->trial, q->attempt, &why);
     if (t) {
         end_attempt(a, t, q);

@@ -255,6 +255,12 @@ void router_sweep(struct router *r, bool (*known)(void *self, uint64_t peer), vo
     }
 }
 
+void router_pause(struct router *r, bool pause)
+{
+    for (size_t i = 0; i < r->n_listeners; i++)
+        zsock_pause(r->listeners[i].sock, pause);
+}
+
 void router_flush(struct router *r, int64_t max_ns)
 {
     for (size_t i = 0; i < r->n_listeners; i++)

@@ -36,6 +36,9 @@ const char *router_endpoint(const struct router *r, size_t i); /* as bound */
 const char *router_feed(const struct router *r);               /* "" if there is none */
 /* Forgets the counters of peers that have no session any more. */
 void router_sweep(struct router *r, bool (*known)(void *self, uint64_t peer), void *self);
+/* While paused nothing is read; peers' messages wait with ZeroMQ, as many as its limit of messages
+ * allows. */
+void router_pause(struct router *r, bool pause);
 void router_flush(struct router *r, int64_t max_ns);
 void router_close(struct router *r); /* NULL is legal */
 

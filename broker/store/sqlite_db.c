@@ -13,6 +13,10 @@
 #include "dbschema.h"
 #include "hash.h"
 
+/* Of one value: far over any of ours, and a question can make none that does not fit into memory.
+ */
+#define VALUE_BYTES (4 << 20)
+
 static const char *const texts[DB_STATEMENTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
     [DB_COMMIT] = "COMMIT",
@@ -163,6 +167,7 @@ err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct er
         goto fail_open;
     }
     sqlite3_extended_result_codes(d->sql, 1);
+    sqlite3_limit(d->sql, SQLITE_LIMIT_LENGTH, VALUE_BYTES);
     sqlite3_db_config(d->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     e = sqlite3_exec(d->sql, pragmas, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : open_error(d, em);
     if (e == ERR_OK)

@@ -144,6 +144,16 @@ static void put_hex(struct jsonw *w, struct group *g, const uint8_t *p, size_t n
     jsonw_strz(w, hex);
 }
 
+static void put_blob(struct jsonw *w, struct group *g, sqlite3_stmt *st, int i)
+{
+    size_t n = (size_t)sqlite3_column_bytes(st, i);
+    if (n > ROW_BYTES / 2)
+        (void)buf_reserve(w->b,
+                          ROW_BYTES + 1); /* the row is too large, and need not be written out */
+    else
+        put_hex(w, g, sqlite3_column_blob(st, i), n);
+}
+
 static void put_cell(struct jsonw *w, struct group *g, sqlite3_stmt *st, int i)
 {
     switch (sqlite3_column_type(st, i)) {
@@ -159,7 +169,7 @@ static void put_cell(struct jsonw *w, struct group *g, sqlite3_stmt *st, int i)
         break;
     }
     case SQLITE_BLOB:
-        put_hex(w, g, sqlite3_column_blob(st, i), (size_t)sqlite3_column_bytes(st, i));
+        put_blob(w, g, st, i);
         break;
     default:
         jsonw_null(w);
@@ -172,7 +182,7 @@ static struct str put_line(struct sql_run *r, struct group *g)
     buf_clear(&r->line);
     jsonw_init(&w, &r->line);
     jsonw_array(&w);
-    for (int i = 0; i < sqlite3_column_count(r->st); i++)
+    for (int i = 0; i < sqlite3_column_count(r->st) && buf_ok(&r->line); i++)
         put_cell(&w, g, r->st, i);
     jsonw_end(&w);
     if (!buf_ok(&r->line)) {
