@@ -51,7 +51,7 @@ void parzen_sum(const struct parzen *p, const struct parzen_prior *prior, const 
  * cheap without any. */
 void parzen_measure(struct parzen *p, const struct parzen_prior *prior);
 /* Bounds of what parzen_sum() gives, at a cost that hardly grows with the number of observations;
- * after parzen_measure(). Where many observations are, they differ by 1e-8 of themselves. */
+ * after parzen_measure(). Where many observations are, they differ by less than a millionth. */
 void parzen_bounds(const struct parzen *p, const struct parzen_prior *prior, const struct spots *s,
                    double *least, double *most);
 /* Sum of the weights of the observations that are exactly `value`. */
