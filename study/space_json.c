@@ -194,7 +194,8 @@ err_t space_read(const struct space *s, struct json_object *params, double *poin
         struct at here = at_key(&at, p->name.p);
         if (!json_object_object_get_ex(params, p->name.p, &v) &&
             !json_object_object_get_ex(params, p->short_name.p, &v))
-            return at_fault(&here, ERR_INVALID, "missing");
+            return at_fault(&here, ERR_INVALID,
+                            "missing; every parameter that is active needs a value");
         e = read_value(p, v, &here, &point[i]);
     }
     return e == ERR_OK ? refuse_surplus(s, params, point, &at) : e;

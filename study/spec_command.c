@@ -68,11 +68,12 @@ static err_t from_list(struct spec *s, struct json_object *v, const struct at *a
 static err_t from_line(struct spec *s, struct str line, const struct at *at)
 {
     for (size_t i = 0; i < line.n; i++) {
+        char quote = line.p[i] == '"' ? '\'' : '"';
         if (strchr(SHELL_SPECIAL, line.p[i]))
             return at_fault(at, ERR_INVALID,
-                            "no shell reads this, and it holds a \"%c\"; write a list such as "
+                            "no shell reads this, and it holds a %c%c%c; write a list such as "
                             "%s, or [sh, -c, \"...\"] if you want a shell",
-                            line.p[i], COMMAND_EXAMPLE);
+                            quote, line.p[i], quote, COMMAND_EXAMPLE);
     }
     struct str *args = arena_array(s->arena, SPEC_MAX_ARGS, sizeof *args);
     if (!args)

@@ -152,7 +152,7 @@ static void refused(void **state)
     (void)state;
     static const char *const rows[][2] = {
         {"[]", "[] is not a group of parameters"},
-        {"{}", "lr: missing"},
+        {"{}", "lr: missing; every parameter that is active needs a value"},
         {"{\"lr\":2}", "lr: 2 is out of bounds; expected 0.1 to 1"},
         {"{\"lr\":\"NaN\"}", "lr: NaN is not a finite number"},
         {"{\"lr\":\"0.5\"}", "lr: \"0.5\" is a text; write the number without quotes"},
@@ -164,7 +164,7 @@ static void refused(void **state)
         {"{\"lr\":0.5,\"n\":3,\"o\":4}", "o: 4 is none of its options: ..."},
         {"{\"lr\":0.5,\"n\":3,\"o\":true}", "o: true is none of its options: ..."},
         {"{\"lr\":0.5,\"n\":3,\"o\":[3]}", "o: [3] is none of its options: ..."},
-        {"{\"lr\":0.5,\"n\":3,\"o\":\"sgd\"}", "o.sgd.m: missing"},
+        {"{\"lr\":0.5,\"n\":3,\"o\":\"sgd\"}", "o.sgd.m: missing; ..."},
         {"{\"lr\":0.5,\"n\":3,\"o\":\"4\",\"q\":0,\"m\":0.5}",
          "m: not active at this point; leave it out"},
         {"{\"lr\":0.5,\"n\":3,\"o\":\"sgd\",\"o.sgd.m\":0,\"m\":0,\"q\":0}",

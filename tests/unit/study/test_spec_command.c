@@ -53,6 +53,7 @@ static void refused(void **state)
         {"a > b", "objective.command: no shell reads this, and it holds a \">\"; ..."},
         {"a | b", "objective.command: no shell reads this, and it holds a \"|\"; ..."},
         {"a 'b'", "objective.command: no shell reads this, and it holds a \"'\"; ..."},
+        {"a \"b\"", "objective.command: no shell reads this, and it holds a '\"'; ..."},
         {"a $HOME", "objective.command: no shell reads this, and it holds a \"$\"; ..."},
         {"'   '", "objective.command: must not be empty"},
         {"3", "objective.command: 3 is not a list; ..."},

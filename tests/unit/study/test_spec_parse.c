@@ -147,7 +147,7 @@ static void faults(void **state)
         {"notes: [1]", "notes: [1] is not a text"},
         {"enqueue: {lr: 1}", "enqueue: {\"lr\":1} is not a list; expected one such as ..."},
         {"enqueue: [{lr: 2, act: relu}]", "enqueue[0].lr: 2 is out of bounds; expected 0 to 1"},
-        {"enqueue: [{lr: 0, act: relu}, {lr: 0}]", "enqueue[1].act: missing"},
+        {"enqueue: [{lr: 0, act: relu}, {lr: 0}]", "enqueue[1].act: missing; ..."},
         {"enqueue: [3]", "enqueue[0]: 3 is not a point; expected one such as {lr: 0.1}"},
         {"objective: x", "objective: \"x\" is not a group of members; ..."},
     };
