@@ -201,7 +201,10 @@ void cell_params(struct buf *out, struct str params, size_t width, bool utf8)
             buf_addc(&line, ' ');
         cell_text(&line, str_of(key), SIZE_MAX, true);
         buf_addc(&line, '=');
-        cell_json(&line, value, 4);
+        if (value)
+            cell_json(&line, value, 4);
+        else
+            buf_addz(&line, "null");
     }
     cell_text(out, buf_str(&line), width, utf8);
     buf_fini(&line);

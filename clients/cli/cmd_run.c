@@ -263,7 +263,8 @@ static err_t follow(struct run *r, enum follow_end *end, struct errmsg *em)
     if (r->submitted.continued)
         announce_say(&r->announce, "going on with %s", name);
     const struct stop_rules *stop = &spec->stop;
-    if (!stop->trials && !stop->time_ns && !stop->has_target && !stop->plateau_trials)
+    bool stops = stop->trials || stop->time_ns || stop->has_target || stop->plateau_trials;
+    if (!stops && !str_is(spec->sampler.name, "grid"))
         announce_say(&r->announce, "the study has no stop rule; it goes on until Ctrl-C");
     struct follow_config c = {
         .link = r->link,

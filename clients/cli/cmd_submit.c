@@ -55,7 +55,12 @@ static err_t submit(struct source *s, const struct studyfile *f, const struct su
         printf(STR_FMT " (study %llu) %s; watch it with: tunefarm watch " STR_FMT "%s%s\n",
                STR_ARG(name), (unsigned long long)done.number,
                done.continued ? "goes on" : "is submitted", STR_ARG(name),
-               b->client.broker ? " --broker " : "", b->client.broker ? b->client.broker : "");
+               b->client.db       ? " --db "
+               : b->client.broker ? " --broker "
+                                  : "",
+               b->client.db       ? b->client.db
+               : b->client.broker ? b->client.broker
+                                  : "");
     return ERR_OK;
 }
 

@@ -142,8 +142,10 @@ static void test_params(void **state)
 {
     (void)state;
     buf_clear(&out);
-    cell_params(&out, STR("{\"lr\":0.0123456,\"act\":\"re\\nlu\",\"n\":3,\"on\":true}"), 80, true);
-    assert_string_equal(buf_z(&out), "lr=0.01235 act=re lu n=3 on=true");
+    cell_params(&out,
+                STR("{\"lr\":0.0123456,\"act\":\"re\\nlu\",\"n\":3,\"on\":true,\"off\":null}"), 80,
+                true);
+    assert_string_equal(buf_z(&out), "lr=0.01235 act=re lu n=3 on=true off=null");
     buf_clear(&out);
     cell_params(&out, STR("{\"lr\":0.0123456,\"act\":\"relu\"}"), 12, false);
     assert_string_equal(buf_z(&out), "lr=0.0123...");
