@@ -389,8 +389,8 @@ static int end_without_success(const struct run *r, enum follow_end end)
     if (p->last_error)
         add_error(&text, str_of(p->last_error));
     if (end == FOLLOW_FAILING)
-        client_note("the first %d trials failed, the last with: %s", MAX_FAILURES,
-                    text.n ? buf_z(&text) : "no error text");
+        client_note("the first %llu trials failed, the last with: %s",
+                    (unsigned long long)p->failures, text.n ? buf_z(&text) : "no error text");
     else if (p->finished)
         client_note("no trial completed%s%s", text.n ? "; the last failed with: " : "",
                     buf_z(&text));

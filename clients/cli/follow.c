@@ -21,6 +21,7 @@
 #define WORKERS_EVERY (3 * NS_PER_S)
 #define LOOK_EVERY    (2 * NS_PER_S)
 #define IDLE_AFTER    (15 * NS_PER_S)
+#define PATIENCE      4
 
 struct follow {
     const struct follow_config *c;
@@ -141,6 +142,22 @@ static err_t on_signal(struct follow *f, struct errmsg *em)
     return e;
 }
 
+/* Many failures and no trial that completed. While one runs that has reported something, it gets
+ * its chance, up to a bound: a program may report and still fail each time. */
+static bool is_hopeless(const struct follow *f)
+{
+    uint64_t most = f->c->max_failures;
+    size_t pos = 0;
+    if (most == 0 || f->p->failures < most)
+        return false;
+    if (f->p->failures >= PATIENCE * most)
+        return true;
+    for (const struct progress_trial *t; (t = idmap_next(&f->p->open, &pos)) != NULL;)
+        if (t->has_loss && t->state == TRIAL_RUNNING)
+            return false;
+    return true;
+}
+
 static bool is_over(const struct follow *f, enum follow_end *end)
 {
     *end = FOLLOW_ENDED;
@@ -150,7 +167,7 @@ static bool is_over(const struct follow *f, enum follow_end *end)
     if (f->interrupted)
         return true;
     *end = FOLLOW_FAILING;
-    return f->c->max_failures && f->p->failures >= f->c->max_failures;
+    return is_hopeless(f);
 }
 
 /* A person at a terminal should see that nothing stands still without a reason. */
@@ -164,17 +181,24 @@ static void tell_connection(struct follow *f)
     f->away = away;
 }
 
-/* Trials that wait while none runs: perhaps no worker has what they need. */
+/* Trials that wait while none runs: perhaps no worker has what they need. None that could run:
+ * perhaps no optimizer is there. */
 static void tell_idle(struct follow *f, int64_t now)
 {
-    bool waits = f->live && f->p->counts[TRIAL_QUEUED] > 0 && progress_open(f->p) == 0;
-    if (!waits)
+    const uint64_t *counts = f->p->counts;
+    bool queued = counts[TRIAL_QUEUED] > 0;
+    bool later = counts[TRIAL_DELAYED] > 0 || counts[TRIAL_PAUSED] > 0 || f->p->closed[0];
+    if (!f->live || progress_open(f->p) > 0 || (!queued && later))
         f->idle_since = now;
     if (f->idle_since == CLOCK_NEVER || now - f->idle_since < IDLE_AFTER)
         return;
     f->idle_since = CLOCK_NEVER;
-    announce_say(f->a, "no worker takes a trial; one needs %s",
-                 f->c->needs ? f->c->needs : "a free slot");
+    if (queued)
+        announce_say(f->a, "no worker takes a trial; one needs %s",
+                     f->c->needs ? f->c->needs : "a free slot");
+    else if (!f->c->on_child)
+        announce_say(f->a, "no trials are proposed; tunefarm optimizer --broker %s is needed",
+                     brokerlink_endpoint(f->c->link));
 }
 
 static err_t turn(struct follow *f, struct errmsg *em)

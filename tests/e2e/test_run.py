@@ -114,9 +114,18 @@ class Run(FarmTest):
         path = self.shell_study(farm, "s", ["echo 'Traceback:' >&2", "echo '  ValueError: bad' >&2", "exit 1"], 30)
         done = farm.tunefarm("run", path, broker=False, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("the first 5 trials failed", done.stderr)
+        self.assertRegex(done.stderr, r"the first \d+ trials failed")
         self.assertIn("Traceback:\n      ValueError: bad\n", done.stderr)
         self.assertNotIn("once more", done.stderr)
+
+    def test_failures_beside_a_trial_that_reports_end_nothing(self):
+        farm = self.farm()
+        path = self.shell_study(farm, "s", [
+            'if [ "$TUNEFARM_TRIAL" -lt 5 ]; then while ! [ -e ../flag ]; do sleep 0.1; done; exit 1; fi',
+            """echo '{"step": 1, "loss": 3}' >&"$TUNEFARM_FD"; sleep 1; touch ../flag; sleep 2""",
+            """echo '{"loss": 2}' >&"$TUNEFARM_FD" """], 6)
+        done = farm.tunefarm("run", "--json", "--slots", "6", path, broker=False)
+        self.assertEqual(self.last_object(done.stdout)["trials"], {"complete": 1, "pruned": 0, "failed": 5, "cancelled": 0})
 
     def test_a_misspelt_metric_is_named(self):
         farm = self.farm()
