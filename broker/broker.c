@@ -23,7 +23,7 @@
 #include "zauth.h"
 
 #define GROUP_RECORDS 4096u
-#define GROUP_BYTES   (4u << 20)
+#define GROUP_BYTES   ((size_t)4 << 20)
 #define GROUP_ASKS    64u
 #define GROUPS_AHEAD                                                                               \
     4u /* at the journal; more would be gathered without bound by a peer that is faster than the   \

@@ -7,6 +7,8 @@
 
 #include <strings.h>
 
+static const char ESCAPES[9] = {'"', '\\', '/', 'b', 'f', 'n', 'r', 't', 'u'};
+
 struct checker {
     const char *p;
     size_t n, at;
@@ -134,7 +136,7 @@ static bool string_ok(struct checker *c, bool name)
             return fault(c, "a control character in a string is not escaped");
         if (c->p[c->at++] != '\\')
             continue;
-        if (c->at >= c->n || !memchr("\"\\/bfnrtu", c->p[c->at], 9))
+        if (c->at >= c->n || !memchr(ESCAPES, c->p[c->at], sizeof ESCAPES))
             return fault(c, "unknown escape in a string");
         if (c->p[c->at++] == 'u' && !unicode_ok(c, name))
             return false;

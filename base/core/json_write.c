@@ -211,7 +211,7 @@ static void shorten_exponent(char *text)
 static void format_finite(char *out, double v)
 {
     if (v == 0 && signbit(v)) {
-        strcpy(out, "-0.0"); /* readers take "-0" for the integer 0 */
+        snprintf(out, 32, "-0.0"); /* readers take "-0" for the integer 0 */
         return;
     }
     if (fabs(v) < 0x1p53 && v == floor(v)) {
@@ -237,7 +237,7 @@ size_t json_format_f64(char out[32], double v)
         uselocale(before);
         freelocale(c);
     } else {
-        strcpy(out, isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity");
+        snprintf(out, 32, "%s", isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity");
     }
     return strlen(out);
 }

@@ -107,8 +107,7 @@ static size_t add_clean(char *line, size_t n, const char *text)
         unsigned char c = (unsigned char)*text;
         bool control = c < 0x20 || c == 0x7f;
         if (n + (control ? 4 : 1) > end) {
-            memcpy(line + n, "...", 3);
-            return n + 3;
+            return n + (size_t)sprintf(line + n, "...");
         }
         if (control)
             n += (size_t)sprintf(line + n, "\\x%02x", c);

@@ -74,8 +74,8 @@ static void message_drop(struct peer *p, struct waiting *m)
 static size_t peer_drop(struct zqueue *q, struct peer *p)
 {
     size_t n = p->count;
-    while (p->count)
-        message_drop(p, LIST_FIRST(&p->messages, struct waiting, link));
+    LIST_FOREACH_SAFE (it, tmp, &p->messages)
+        free(CONTAINER_OF(it, struct waiting, link));
     idmap_remove(&q->peers, p->hash);
     free(p);
     return n;
