@@ -36,6 +36,7 @@ struct journal_sqlite {
     pthread_t thread;
     bool started;
     uint64_t durable_seq;  /* thread */
+    bool lost;             /* thread: the file is not in its place, and could not be rescued yet */
     bool idle_done;        /* thread: the log was checkpointed since the last commit */
     struct list questions; /* thread: of struct question */
     pthread_mutex_t lock;  /* what follows */
@@ -166,8 +167,39 @@ static void serve_question(struct journal_sqlite *s)
     post(s, g);
 }
 
+/* Somebody removed or replaced the file: what is acknowledged from now on would be found by no
+ * later start. All of it is still here, so it is written out before the end. */
+static void end_without_file(struct journal_sqlite *s)
+{
+    LIST_FOREACH_SAFE (it, tmp, &s->questions) {
+        struct question *q = CONTAINER_OF(it, struct question, link);
+        list_remove(&q->link);
+        sql_run_free(q->run);
+        free(q);
+    }
+    int rc = db_rescue(&s->db);
+    if (rc == SQLITE_OK) {
+        fprintf(stderr,
+                "tunefarm-broker: %s was removed or replaced while in use; everything is in "
+                "%s.rescued: move it back, without %s-wal\n",
+                s->c.file, s->c.file, s->c.file);
+        abort();
+    }
+    if (!s->lost)
+        fprintf(stderr,
+                "tunefarm-broker: %s was removed or replaced while in use, and %s.rescued cannot "
+                "be written (%s); trying again until it can\n",
+                s->c.file, s->c.file, sqlite3_errstr(rc));
+    s->lost = true;
+    set_full(s, true);
+}
+
 static void rest(struct journal_sqlite *s)
 {
+    if (!db_in_place(&s->db)) {
+        end_without_file(s);
+        return;
+    }
     if (!s->idle_done && db_log_bytes(&s->db) > LOG_IDLE)
         db_checkpoint(&s->db, false);
     s->idle_done = true;
@@ -308,6 +340,8 @@ static void on_close(struct journal *j)
     }
     for (struct group *g; (g = on_done(j));)
         group_free(g);
+    if (s->started && !db_in_place(&s->db))
+        end_without_file(s);
     db_checkpoint(&s->db, true);
     db_close(&s->db);
     if (s->started)

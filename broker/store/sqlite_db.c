@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "dbguard.h"
@@ -153,6 +155,16 @@ static err_t begin_epoch(struct db *d, struct journal_ids *ids, struct errmsg *e
     return ERR_OK;
 }
 
+static bool which(const char *file, dev_t *dev, ino_t *ino)
+{
+    struct stat st;
+    if (stat(file, &st) != 0)
+        return false;
+    *dev = st.st_dev;
+    *ino = st.st_ino;
+    return true;
+}
+
 err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct errmsg *em)
 {
     *d = (struct db){.lock = -1, .file = str_dupz(str_of(file))};
@@ -166,6 +178,7 @@ err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct er
         e = open_error(d, em);
         goto fail_open;
     }
+    (void)which(file, &d->dev, &d->ino);
     sqlite3_extended_result_codes(d->sql, 1);
     sqlite3_limit(d->sql, SQLITE_LIMIT_LENGTH, VALUE_BYTES);
     sqlite3_db_config(d->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -197,6 +210,31 @@ void db_close(struct db *d)
     sqlite3_close(d->sql);
     dbguard_unlock(d->lock);
     free(d->file);
+}
+
+bool db_in_place(const struct db *d)
+{
+    dev_t dev;
+    ino_t ino;
+    return which(d->file, &dev, &ino) && dev == d->dev && ino == d->ino;
+}
+
+int db_rescue(struct db *d)
+{
+    struct buf name = {0};
+    sqlite3_stmt *st = NULL;
+    buf_printf(&name, "%s.rescued", d->file);
+    int rc = sqlite3_prepare_v2(d->sql, "VACUUM INTO ?1", -1, &st, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(st, 1, name.p, (int)name.n, SQLITE_STATIC);
+        rc = sqlite3_step(st);
+    }
+    sqlite3_finalize(st);
+    if (rc != SQLITE_DONE &&
+        rc != SQLITE_ERROR) /* half of it; SQLITE_ERROR: another one is there */
+        unlink(buf_z(&name));
+    buf_fini(&name);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 void db_checkpoint(struct db *d, bool truncate)

@@ -4,6 +4,7 @@
 #define FARM_STORE_SQLITE_DB_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "journal.h"
 
@@ -32,11 +33,17 @@ struct db {
     char *file;
     int lock;
     int log_pages; /* in the write-ahead log, after the last commit */
+    dev_t dev;     /* with ino: which file it was when it was opened */
+    ino_t ino;
 };
 
 err_t db_open(struct db *d, const char *file, struct journal_ids *ids,
               struct errmsg *em) MUST_CHECK;
 void db_close(struct db *d);
+/* The file still stands under its name. */
+bool db_in_place(const struct db *d);
+/* Writes everything to FILE.rescued, which must not exist; its SQLite code. */
+int db_rescue(struct db *d);
 /* The statement, prepared at first use; aborts if it cannot be. Reset it when done. */
 sqlite3_stmt *db_use(struct db *d, enum db_statement s);
 int db_run(struct db *d, enum db_statement s); /* without parameters */

@@ -1,7 +1,8 @@
-"""Peers that want the broker harm: it answers with a sentence, stays within its memory, and serves the others on.
+"""Peers and circumstances that mean the broker harm: it answers with a sentence, stays within its memory, and serves the others on.
 
 Needs python3-zmq and python3-msgpack (Debian); skipped, saying so, without them."""
 import os
+import resource
 import time
 import unittest
 
@@ -91,6 +92,33 @@ class Hostile(FarmTest):
             most = max(most, self.memory())
         self.assertLess(most, MEMORY_MIB)
         self.assertEqual(client.expect(BLOB)[1][4], piece)
+        self.assert_serves()
+
+    def test_the_database_removed_while_in_use(self):
+        client = self.peer(CLIENT)
+        self.assertEqual(client.submit("s", SPEC)[2], "OK")
+        os.unlink(self.served.db)
+        self.assertEqual(client.submit("t", SPEC)[2], "OK")  # acknowledged, so not to be lost
+        broker = self.served.processes.pop("broker")
+        self.assertNotEqual(broker.wait(60), 0)
+        self.assertIn(".rescued", self.served.log("broker"))
+        os.rename(self.served.db + ".rescued", self.served.db)
+        os.unlink(self.served.db + "-wal")
+        self.served.broker()
+        self.assertEqual(self.peer(CLIENT).sql("select name from study")[0], ['["s"]', '["t"]'])
+
+    def test_more_connections_than_the_soft_limit(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 1024:
+            self.skipTest("the hard limit of open files is too low")
+        self.served.kill("broker")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            self.served.broker()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        peers = [self.peer(WORKER, f9=1) for _ in range(400)]
+        self.assertEqual(len({p.session for p in peers}), 400)
         self.assert_serves()
 
 
