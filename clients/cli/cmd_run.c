@@ -447,6 +447,7 @@ static int carry_out(struct run *r)
         e = studycheck(&r->study, &em);
     if (e)
         return client_fail(e, &em);
+    studycheck_files(&r->study);
     r->embedded = !r->s.client.broker;
     e = follow_signals(&r->signals, &em);
     if (!e && r->embedded)

@@ -84,6 +84,7 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     if (!e)
         e = source_open(&s, &b->client, name, em);
     if (!e) {
+        studycheck_files(&f);
         e = submit(s, &f, b, em);
         source_close(s);
     }

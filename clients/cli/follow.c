@@ -181,8 +181,8 @@ static void tell_connection(struct follow *f)
     f->away = away;
 }
 
-/* Trials that wait while none runs: perhaps no worker has what they need. None that could run:
- * perhaps no optimizer is there. */
+/* Trials are proposed when a slot is free that suits them. So if none runs, no worker has what they
+ * need; on a farm of daemons, perhaps no optimizer is there. */
 static void tell_idle(struct follow *f, int64_t now)
 {
     const uint64_t *counts = f->p->counts;
@@ -193,12 +193,14 @@ static void tell_idle(struct follow *f, int64_t now)
     if (f->idle_since == CLOCK_NEVER || now - f->idle_since < IDLE_AFTER)
         return;
     f->idle_since = CLOCK_NEVER;
-    if (queued)
-        announce_say(f->a, "no worker takes a trial; one needs %s",
-                     f->c->needs ? f->c->needs : "a free slot");
-    else if (!f->c->on_child)
-        announce_say(f->a, "no trials are proposed; tunefarm optimizer --broker %s is needed",
-                     brokerlink_endpoint(f->c->link));
+    const char *needs = f->c->needs ? f->c->needs : "a free slot";
+    if (queued || f->c->on_child)
+        announce_say(f->a, "no worker takes a trial; one needs %s", needs);
+    else
+        announce_say(f->a,
+                     "nothing runs; it takes an optimizer (tunefarm optimizer --broker %s) and a "
+                     "worker with %s",
+                     brokerlink_endpoint(f->c->link), needs);
 }
 
 static err_t turn(struct follow *f, struct errmsg *em)

@@ -10,10 +10,12 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "childproc.h"
+#include "client.h"
 
 #define CHILD_STUDY 102
 
@@ -71,6 +73,36 @@ static void take_sentence(const struct studyfile *s, const char *said, struct er
         said += sizeof prefix - 1;
     errmsg_set(em, ERR_INVALID, "%.*s", (int)strcspn(said, "\n"), said);
     studyfile_locate(s, em);
+}
+
+static bool is_brought(const struct objective *o, struct str path)
+{
+    for (uint32_t i = 0; i < o->n_files; i++)
+        if (str_eq(o->files[i].path, path))
+            return true;
+    return false;
+}
+
+void studycheck_files(const struct studyfile *s)
+{
+    const struct objective *o = &s->spec->objective;
+    struct stat about;
+    struct buf path;
+    buf_init(&path, 0);
+    for (uint32_t i = 0; i < o->n_command; i++) {
+        struct str arg = o->command[i];
+        bool here = arg.n > 2 && arg.p[0] == '.' && arg.p[1] == '/';
+        struct str name = here ? str_make(arg.p + 2, arg.n - 2) : arg;
+        if (name.n == 0 || name.p[0] == '/' || name.p[0] == '-' || (i == 0 && !here))
+            continue;
+        buf_clear(&path);
+        buf_printf(&path, "%s/" STR_FMT, s->dir, STR_ARG(name));
+        if (stat(buf_z(&path), &about) == 0 && S_ISREG(about.st_mode) && !is_brought(o, name))
+            client_note("objective.files does not name " STR_FMT
+                        ": it is not brought to where the command runs",
+                        STR_ARG(name));
+    }
+    buf_fini(&path);
 }
 
 err_t studycheck(const struct studyfile *s, struct errmsg *em)

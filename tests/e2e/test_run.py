@@ -139,6 +139,13 @@ class Run(FarmTest):
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertIn("s has no trial 3; it has 3, counted from 0", done.stderr)
 
+    def test_a_file_that_is_not_brought_is_named(self):
+        farm = self.farm()
+        path = self.shell_study(farm, "s", ["exit 0"], files=[])
+        done = farm.tunefarm("run", path, broker=False, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("objective.files does not name trial.sh", done.stderr)
+
     def test_the_metric_has_its_name(self):
         farm = self.farm()
         path = self.shell_study(farm, "s", ["""echo '{"acc": 0.5}' >&"$TUNEFARM_FD" """], metric="acc",
