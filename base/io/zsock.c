@@ -16,6 +16,7 @@
 
 #include "alloc.h"
 #include "clock.h"
+#include "log.h"
 #include "zqueue.h"
 
 #define PUMP_BUDGET   256
@@ -196,8 +197,11 @@ static void monitor_drain(struct zsock *z)
             connection_changed(z, true);
         else if (kind == ZMQ_EVENT_DISCONNECTED)
             connection_changed(z, false);
-        else
-            z->stats.refused++;
+        else if (!z->stats.refused++)
+            LOG_W("HANDSHAKE-REFUSED",
+                  "endpoint=%s text=\"whoever is there hangs up: it has another key, or is no "
+                  "broker\"",
+                  z->endpoint);
     }
 }
 

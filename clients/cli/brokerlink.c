@@ -306,6 +306,16 @@ static bool nobody_listens(const char *endpoint)
     return refused;
 }
 
+/* A broker with another key does not answer either: it hangs up without a word. */
+static err_t nobody_answers(const struct brokerlink *l, struct errmsg *em)
+{
+    bool keyed = str_starts(str_of(l->endpoint), "tcp:");
+    return errmsg_set(em, ERR_UNREACHABLE,
+                      "no broker answers at %s%s; start one with: tunefarm broker --db farm.db "
+                      "--listen %s",
+                      l->endpoint, keyed ? " to this key (is it that farm's?)" : "", l->endpoint);
+}
+
 static err_t await_welcome(struct brokerlink *l, struct errmsg *em)
 {
     int64_t patience = l->config.connect_ns;
@@ -317,10 +327,7 @@ static err_t await_welcome(struct brokerlink *l, struct errmsg *em)
         struct link_incoming in;
         int64_t now = clock_now();
         if (now >= until)
-            return errmsg_set(em, ERR_UNREACHABLE,
-                              "no broker answers at %s; start one with: tunefarm broker --db "
-                              "farm.db --listen %s",
-                              l->endpoint, l->endpoint);
+            return nobody_answers(l, em);
         int64_t slice = now + 20 * NS_PER_MS;
         err_t e = brokerlink_next(l, -1, slice < until ? slice : until, &in, em);
         if (e)

@@ -2,6 +2,7 @@
 
 Needs python3-zmq and python3-msgpack (Debian); skipped, saying so, without them."""
 import os
+import re
 import resource
 import time
 import unittest
@@ -120,6 +121,19 @@ class Hostile(FarmTest):
         peers = [self.peer(WORKER, f9=1) for _ in range(400)]
         self.assertEqual(len({p.session for p in peers}), 400)
         self.assert_serves()
+
+    def test_the_key_of_another_farm(self):
+        one, other = (self.farm(listen="tcp://127.0.0.1:0") for _ in range(2))
+        for farm in (one, other):
+            farm.broker()
+            farm.listen = farm.wait(lambda: re.findall(r"listen=(tcp://[0-9.:]+)", farm.log("broker")), "an address")[0]
+        one.env["XDG_CONFIG_HOME"] = other.env["XDG_CONFIG_HOME"]
+        refused = one.tunefarm("ls", check=False)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("key", refused.stderr)
+        one.worker(1, 1)
+        one.wait(lambda: "HANDSHAKE-REFUSED" in one.log("worker1"), "a word about the key")
+        self.assertEqual(other.tunefarm("ls").returncode, 0)
 
 
 if __name__ == "__main__":
