@@ -91,7 +91,8 @@ const struct opt_table optimizer_options = {
         "{\"best\": 1} is answered {\"trial\": 0, \"loss\": 0.5, \"params\": {...}} or null.\n\n"
         "Anything wrong is answered {\"error\": \"...\"} and changes nothing.\n\n"
         "EXIT STATUS\n"
-        "0 after an orderly end, 2 for wrong options, a wrong study file, or a broker that does not "
+        "0 after an orderly end, 2 for wrong options, a wrong study file, or a broker that does "
+        "not "
         "speak the same version.\n\n",
     .rows = rows,
     .n = sizeof rows / sizeof *rows,

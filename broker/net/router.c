@@ -214,7 +214,7 @@ err_t router_open(struct router **out, struct loop *l, void *zmq, const struct r
     r->ev = *ev;
     idmap_init(&r->counters);
     arena_init(&r->arena, ARENA_LIMIT);
-    buf_init(&r->out, 2 * FRAME_LIMIT);
+    buf_init(&r->out, (size_t)2 * FRAME_LIMIT);
     err_t e = c->n_listen <= ROUTER_LISTENS
                   ? ERR_OK
                   : errmsg_set(em, ERR_LIMIT, "at most %d addresses to listen on", ROUTER_LISTENS);

@@ -88,7 +88,7 @@ static void prepare(struct sql_run *r)
     while (tail &&
            (*tail == ';' || *tail == ' ' || *tail == '\n' || *tail == '\t' || *tail == '\r'))
         tail++;
-    if (rc == SQLITE_AUTH)
+    if (rc == SQLITE_AUTH || (r->st && !sqlite3_stmt_readonly(r->st)))
         fail(r, "only SELECT over the views is allowed");
     else if (rc != SQLITE_OK)
         fail(r, sqlite3_errmsg(r->d->sql));
@@ -96,8 +96,6 @@ static void prepare(struct sql_run *r)
         fail(r, "there is no question: one SELECT was expected");
     else if (tail && *tail)
         fail(r, "one SELECT at a time was expected");
-    else if (!sqlite3_stmt_readonly(r->st))
-        fail(r, "only SELECT over the views is allowed");
     else if (sqlite3_column_count(r->st) > MAX_COLUMNS)
         fail(r, "the answer has over 256 columns");
     else if (sqlite3_bind_parameter_count(r->st) > (int)r->ask.n_args)

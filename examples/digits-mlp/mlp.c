@@ -396,7 +396,7 @@ static void set(struct settings *s, const char *name, const char *text)
 static FILE *report_channel(void)
 {
     const char *fd = getenv("TUNEFARM_FD");
-    FILE *f = fd ? fdopen(atoi(fd), "w") : stdout;
+    FILE *f = fd ? fdopen((int)strtol(fd, NULL, 10), "w") : stdout;
     if (!f)
         die("TUNEFARM_FD is not an open descriptor: ", fd);
     setvbuf(f, NULL, _IOLBF, 0);

@@ -32,7 +32,7 @@ INLINE void by_series(vec *out, const vec *z, const vec *h)
 {
     vec q = *z * *z, h2 = *h * *h, bell = q * -0.5;
     exp_lanes(&bell);
-    vec before = q - q + 1.0, he = q - 1.0, power = h2 * (1.0 / 6.0), sum = he * power + 1.0;
+    vec before = (vec){0} + 1.0, he = q - 1.0, power = h2 * (1.0 / 6.0), sum = he * power + 1.0;
     for (int k = 1; k < SERIES; k++) {
         vec next = (q - (4.0 * k + 1.0)) * he - before * (2.0 * k * (2.0 * k - 1.0));
         before = he;

@@ -67,7 +67,7 @@ INLINE void add_moments(vec *moment, const struct group *g, size_t i, uint64_t s
     memcpy(&inv, g->inv + i, sizeof inv);
     memcpy(&weight, g->rank + i, sizeof weight);
     weight = weight * g->w.b + g->w.a;
-    vec one = weight - weight + 1.0;
+    vec one = (vec){0} + 1.0;
     ivec less = (ivec)(weight < one), ours = (ivec)(inv == g->width_inv) & (ivec)(lane >= skip);
     pick_lanes(&weight, &less, &weight, &one);
     vec term = (vec)((ivec)weight & ours), u = (mean - g->centre) * g->width_inv;

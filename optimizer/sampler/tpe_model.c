@@ -143,7 +143,7 @@ static uint32_t choose_good(const struct tpe_model *m, uint32_t *good)
     for (uint32_t i = 0; i < m->n_trials && have < n; i++)
         if (m->trials[i].counts && isinf(m->trials[i].loss) && m->trials[i].loss > 0)
             good[have++] = i;
-    return n;
+    return have;
 }
 
 static void split(struct tpe_model *m)

@@ -1,11 +1,14 @@
-/* The evaluator of the end-to-end tests and of the farm's benchmark: a program with no dependency that behaves as its
- * arguments say. It minimises (x - 0.3)^2 over the parameter x (0 if there is none), plain or served.
+/* The evaluator of the end-to-end tests and of the farm's benchmark: a program with no dependency
+ * that behaves as its arguments say. It minimises (x - 0.3)^2 over the parameter x (0 if there is
+ * none), plain or served.
  *
- *   evaluator [--served] [--steps N] [--sleep-ms M] [--fail-over F] [--touch DIR] [--stamp FILE] [--ignore-term]
+ *   evaluator [--served] [--steps N] [--sleep-ms M] [--fail-over F] [--touch DIR] [--stamp FILE]
+ * [--ignore-term]
  *
  * --steps N      reports N intermediate losses, M milliseconds apart
  * --fail-over F  exits with status 3 when x > F
- * --touch DIR    appends a line "trial attempt pid" to DIR/runs, so that a test can count executions
+ * --touch DIR    appends a line "trial attempt pid" to DIR/runs, so that a test can count
+ * executions
  * --stamp FILE   appends a line "start final" of CLOCK_MONOTONIC nanoseconds for each trial to FILE
  * --ignore-term  ignores SIGTERM */
 #include <errno.h>
@@ -110,11 +113,11 @@ static struct settings read_arguments(int argc, char **argv)
         else if (strcmp(argv[i], "--ignore-term") == 0)
             s.ignore_term = true;
         else if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc)
-            s.steps = atoi(argv[++i]);
+            s.steps = (int)strtol(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--sleep-ms") == 0 && i + 1 < argc)
-            s.sleep_ms = atoi(argv[++i]);
+            s.sleep_ms = (int)strtol(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--fail-over") == 0 && i + 1 < argc)
-            s.fail_over = atof(argv[++i]);
+            s.fail_over = strtod(argv[++i], NULL);
         else if (strcmp(argv[i], "--touch") == 0 && i + 1 < argc)
             s.touch = argv[++i];
         else if (strcmp(argv[i], "--stamp") == 0 && i + 1 < argc)
@@ -131,7 +134,7 @@ int main(int argc, char **argv)
     const char *number = getenv("TUNEFARM_FD");
     if (!number)
         return 2;
-    int fd = atoi(number);
+    int fd = (int)strtol(number, NULL, 10);
     if (s.ignore_term)
         signal(SIGTERM, SIG_IGN);
     FILE *in = fdopen(dup(fd), "r");

@@ -64,7 +64,7 @@ struct sim_node { /* a peer of the broker: worker, optimizer or client */
     bool connected;
     uint64_t peer;           /* the broker's key of the connection; new at each connect */
     int64_t last_arrival[2]; /* keeps each direction in order: 0 to the broker, 1 from it */
-    uint64_t hellos; /* scripted peers: number of the last HELLO */
+    uint64_t hellos;         /* scripted peers: number of the last HELLO */
     uint64_t sent,
         seen; /* sequence numbers of the direction from the broker, as in the frame's header */
     int64_t paused_until;
