@@ -119,7 +119,7 @@ static void overwrite(struct smoke *s, uint8_t *p, size_t n)
 /* Moves the tail of p so that `take` bytes at `at` become `put` free ones; returns the new size. */
 static size_t make_gap(uint8_t *p, size_t n, size_t at, size_t take, size_t put)
 {
-    if (n - take + put > INPUT_MAX)
+    if (at > n || take > n - at || n - take + put > INPUT_MAX)
         return n;
     memmove(p + at + put, p + at + take, n - at - take);
     return n - take + put;
