@@ -25,9 +25,10 @@
 #define HANDSHAKE_MS  15000
 #define TCP_MAXRT_MS  30000
 #define ENDPOINT_MAX  320
-/* Of each peer, each way: a message may be 1 MiB, so ZeroMQ's default of 1000 is much for one that
- * does not read. */
-#define ROUTER_MESSAGES 256
+/* Of each peer: a message may be 1 MiB, so ZeroMQ's default of 1000 is much for one that does not
+ * read. What goes out has a queue of ours behind it. */
+#define ROUTER_SENDS    32
+#define ROUTER_RECEIVES 256
 
 struct zsock {
     struct loop *loop;
@@ -289,8 +290,8 @@ static bool set_options(void *s, const struct zsock_config *c)
     if (ok && at && strchr(at, '['))
         ok = set_int(s, ZMQ_IPV6, 1);
     if (ok && c->type == ZMQ_ROUTER)
-        ok = set_int(s, ZMQ_ROUTER_MANDATORY, 1) && set_int(s, ZMQ_SNDHWM, ROUTER_MESSAGES) &&
-             set_int(s, ZMQ_RCVHWM, ROUTER_MESSAGES);
+        ok = set_int(s, ZMQ_ROUTER_MANDATORY, 1) && set_int(s, ZMQ_SNDHWM, ROUTER_SENDS) &&
+             set_int(s, ZMQ_RCVHWM, ROUTER_RECEIVES);
     if (ok && c->type == ZMQ_DEALER)
         ok = set_int(s, ZMQ_IMMEDIATE, 1);
     if (ok && c->type == ZMQ_XPUB)
