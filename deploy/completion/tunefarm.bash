@@ -20,7 +20,7 @@ _tunefarm() {
         return
     fi
     case $previous in
-    --db | --key | --config | --output | -o | --log)
+    --db | --key | --config | --output | -o | --log-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
