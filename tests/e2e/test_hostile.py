@@ -8,7 +8,7 @@ import time
 import unittest
 
 from farm import FarmTest
-from peer import (ACK, ASSIGN, BLOB, CHECKPOINT, CLIENT, CREDIT, ENQUEUE, ERROR, EVENTS, FINAL, GET_BLOB, PUT_BLOB, REPLY, SQL, TAIL,
+from peer import (ACK, ASSIGN, BLOB, CHECKPOINT, CLIENT, CREDIT, ERROR, EVENTS, FINAL, GET_BLOB, PUT_BLOB, REPLY, SQL, TAIL,
                   WORKER, Peer, digest, zmq)
 
 SPEC = (b'{"study":"s","objective":{"command":["true"],"metric":"loss"},"space":{"x":{"float":[0,1]}},'
@@ -93,23 +93,6 @@ class Hostile(FarmTest):
             most = max(most, self.memory())
         self.assertLess(most, MEMORY_MIB)
         self.assertEqual(client.expect(BLOB)[1][4], piece)
-        self.assert_serves()
-
-    def test_readers_that_do_not_read(self):
-        client = self.peer(CLIENT)
-        client.submit("s", SPEC)
-        for _ in range(100):
-            client.ask(ENQUEUE, {2: "s", 3: '{"x":"' + "a" * 65000 + '"}'})
-        for _ in range(12):
-            reader = self.peer(CLIENT)
-            reader.socket.set_hwm(1)
-            for _ in range(60):
-                reader.send(TAIL, {1: os.urandom(16), 3: 1, 5: 2**64 - 1})
-        most = 0
-        for _ in range(24):
-            time.sleep(0.25)
-            most = max(most, self.memory())
-        self.assertLess(most, 2 * MEMORY_MIB)
         self.assert_serves()
 
     def test_the_database_removed_while_in_use(self):
