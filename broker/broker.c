@@ -19,6 +19,7 @@
 #include "keyfile.h"
 #include "log.h"
 #include "place.h"
+#include "record_log.h"
 #include "router.h"
 #include "zauth.h"
 
@@ -75,26 +76,6 @@ static void recycle(struct broker *b, struct group *g)
     b->spare[b->n_spare++] = g;
 }
 
-static void log_record(const struct group *g, const struct fx_record *r)
-{
-    struct str text = effects_str(&g->fx, r->text);
-    switch (r->kind) {
-    case REC_STUDY_CREATED:
-    case REC_STUDY_CLOSED:
-    case REC_STUDY_ENDED:
-    case REC_STUDY_OPENED:
-        LOG_I("STUDY", "study=%llu event=%s text=\"" STR_FMT "\"", (unsigned long long)r->study,
-              record_kind_name(r->kind), STR_ARG(text));
-        break;
-    case REC_WORKER_JOINED:
-    case REC_WORKER_LEFT:
-        LOG_I("WORKER", "event=%s text=\"" STR_FMT "\"", record_kind_name(r->kind), STR_ARG(text));
-        break;
-    default:
-        break;
-    }
-}
-
 /* The group is durable: it speaks. */
 static void release(struct broker *b, struct group *g, int64_t now)
 {
@@ -108,7 +89,7 @@ static void release(struct broker *b, struct group *g, int64_t now)
         router_publish(b->router, m->study, m->kind, effects_str(&g->fx, m->body));
     }
     for (size_t i = 0; i < g->fx.n_records; i++)
-        log_record(g, &g->fx.records[i]);
+        record_log(&g->fx, &g->fx.records[i]);
     for (size_t i = 0; i < g->n_answers; i++)
         farm_on_answer(b->farm, now, &g->answers[i], &b->gather->fx);
     recycle(b, g);
