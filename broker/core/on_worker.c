@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "json_check.h"
 #include "study.h"
 #include "trial.h"
 #include "verdict.h"
@@ -39,6 +40,11 @@ static void nak(const struct act *a, const struct session *s, struct named n, en
                         .code = (uint8_t)code};
     a->f->counts.naks++;
     effects_send(a->fx, s->peer, s->number, MSG_NAK, &m);
+}
+
+static void refuse(const struct act *a, const struct session *s, unsigned kind, const char *fault)
+{
+    session_error(a->fx, s->peer, s->number, kind, ERR_INVALID, fault);
 }
 
 static struct trial *attempt_of(const struct act *a, const struct session *s, struct named n)
@@ -79,6 +85,12 @@ void on_worker_start(const struct act *a, struct session *s, const union message
         verb_send_stop(a, t);
 }
 
+/* Metrics are shown to people through SQL's JSON functions, which stop at anything else. */
+static bool metrics_ok(struct str metrics)
+{
+    return !metrics.n || (metrics.p[0] == '{' && json_check(metrics, false, NULL) == ERR_OK);
+}
+
 static const char *points_fault(const struct msg_report *q)
 {
     for (uint32_t i = 0; i < q->points.n; i++) {
@@ -87,6 +99,8 @@ static const char *points_fault(const struct msg_report *q)
             return "REPORT: a step is not in 0 to 2^53-1";
         if (i && step <= q->points.v[i - 1].step)
             return "REPORT: the steps do not rise";
+        if (!metrics_ok(q->points.v[i].metrics))
+            return "REPORT: the metrics are no JSON object";
     }
     return NULL;
 }
@@ -97,7 +111,7 @@ void on_worker_report(const struct act *a, struct session *s, const union messag
     struct named n = {q->study, q->trial, q->attempt, MSG_REPORT};
     const char *fault = points_fault(q);
     if (fault) {
-        session_error(a->fx, s->peer, s->number, MSG_REPORT, ERR_INVALID, fault);
+        refuse(a, s, MSG_REPORT, fault);
         return;
     }
     struct trial *t = attempt_of(a, s, n);
@@ -128,8 +142,7 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
     const struct msg_checkpoint *q = &m->checkpoint;
     struct named n = {q->study, q->trial, q->attempt, MSG_CHECKPOINT};
     if (q->step < 0 || q->step > STEP_MAX) {
-        session_error(a->fx, s->peer, s->number, MSG_CHECKPOINT, ERR_INVALID,
-                      "CHECKPOINT: the step is not in 0 to 2^53-1");
+        refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: the step is not in 0 to 2^53-1");
         return;
     }
     struct trial *t = attempt_of(a, s, n);
@@ -217,8 +230,11 @@ void on_worker_final(const struct act *a, struct session *s, const union message
     struct named n = {q->study, q->trial, q->attempt, MSG_FINAL};
     enum nak_code why;
     if (q->has_step && (q->last_step < 0 || q->last_step > STEP_MAX)) {
-        session_error(a->fx, s->peer, s->number, MSG_FINAL, ERR_INVALID,
-                      "FINAL: the last step is not in 0 to 2^53-1");
+        refuse(a, s, MSG_FINAL, "FINAL: the last step is not in 0 to 2^53-1");
+        return;
+    }
+    if (!metrics_ok(q->metrics)) {
+        refuse(a, s, MSG_FINAL, "FINAL: the metrics are no JSON object");
         return;
     }
     struct trial *t = verdict_attempt(a->f, s->worker, q->study, q->trial, q->attempt, &why);

@@ -143,6 +143,34 @@ static void test_steps_that_do_not_rise_are_refused(void **unused)
     box_close(&x.b);
 }
 
+/* What is no JSON object would stand in the views, where people ask json_extract() of it. */
+static void test_metrics_are_json_objects(void **unused)
+{
+    (void)unused;
+    const char *bad[] = {"zzz{", "[1]", "{\"a\":1}x", "1", "{\"a\":nan}"};
+    struct fixture x;
+    begin(&x, 1, 1);
+    start(&x, 0, 1);
+    uint64_t before = farm_counts(x.b.f).records;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct point p = {.step = 1, .has_value = true, .value = 1, .metrics = str_of(bad[i])};
+        struct msg_report m = {.study = x.study, .attempt = 1};
+        m.points.v = &p;
+        m.points.n = 1;
+        box_send(&x.b, W, x.w, MSG_REPORT, &m, sizeof m);
+        SEND(&x.b, W, x.w, FINAL, final, .study = x.study, .attempt = 1, .has_value = true,
+             .value = 1, .metrics = str_of(bad[i]));
+        box_settle(&x.b);
+        assert_int_equal(box_count(&x.b, W, MSG_ERROR), 2 * (i + 1));
+    }
+    assert_int_equal(farm_counts(x.b.f).records, before);
+    SEND(&x.b, W, x.w, FINAL, final, .study = x.study, .attempt = 1, .has_value = true, .value = 1,
+         .metrics = STR("{\"acc\":0.5}"));
+    box_settle(&x.b);
+    assert_int_equal(farm_counts(x.b.f).open_trials, 0);
+    box_close(&x.b);
+}
+
 static void test_unknown_attempts_are_refused(void **unused)
 {
     (void)unused;
@@ -330,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_assign_to_final),
         cmocka_unit_test(test_repeated_messages_change_nothing),
         cmocka_unit_test(test_steps_that_do_not_rise_are_refused),
+        cmocka_unit_test(test_metrics_are_json_objects),
         cmocka_unit_test(test_unknown_attempts_are_refused),
         cmocka_unit_test(test_crash_is_retried_later_and_then_failed),
         cmocka_unit_test(test_no_retry_fails_at_once),
