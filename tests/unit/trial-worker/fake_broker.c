@@ -31,6 +31,9 @@ void fake_open(struct fake_broker *b)
     b->router = zmq_socket(b->zmq, ZMQ_ROUTER);
     int unlimited = 0; /* a full queue would lose frames */
     zmq_setsockopt(b->router, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
+    int none = 0; /* from the start: sessions take the value they find, and ending the context would
+                     wait for them */
+    zmq_setsockopt(b->router, ZMQ_LINGER, &none, sizeof none);
     assert_int_equal(zmq_bind(b->router, b->endpoint), 0);
     b->session = UINT64_C(1) << 32;
     b->parent_fd = -1;
@@ -69,8 +72,6 @@ void fake_close(struct fake_broker *b)
     }
     if (b->parent_fd >= 0)
         close(b->parent_fd);
-    int linger = 0;
-    zmq_setsockopt(b->router, ZMQ_LINGER, &linger, sizeof linger);
     zmq_close(b->router);
     zmq_ctx_term(b->zmq);
     for (uint32_t i = 0; i < b->n_blobs; i++)
