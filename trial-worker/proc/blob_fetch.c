@@ -43,9 +43,8 @@ void blob_fetch_fini(struct blob_fetch *b)
 {
     if (current(b))
         b->sink.abandon(b->sink.self, current(b)->digest);
-    LIST_FOREACH_SAFE (it, tmp, &b->queue)
-        free(CONTAINER_OF(it, struct want, link));
-    list_init(&b->queue);
+    while (current(b))
+        drop_first(b);
 }
 
 static void ask(struct blob_fetch *b, int64_t now)

@@ -150,8 +150,9 @@ enum scrape_result scrape_line(struct scrape *s, struct scrape_state *st, struct
     if (!s->step && s->step_group)
         take_step(s, st, line);
     struct str text = group_text(s, s->value_group, line);
-    while (text.n > 0 && memchr(",;:%)]}", text.p[text.n - 1],
-                                7)) /* "(\S+)" takes what follows a number with it */
+    /* "(\S+)" takes what follows a number with it. */
+    static const char after[7] = {',', ';', ':', '%', ')', ']', '}'};
+    while (text.n > 0 && memchr(after, text.p[text.n - 1], sizeof after))
         text.n--;
     return str_to_f64(text, value) ? SCRAPE_VALUE : SCRAPE_BAD;
 }

@@ -152,7 +152,7 @@ static void try_spec(struct supply *s, struct order *o, int64_t now)
         blob_fetch_want(&s->fetch, o->digest, now);
         return;
     }
-    buf_init(&b, 2 * SPEC_MAX_BYTES);
+    buf_init(&b, (size_t)2 * SPEC_MAX_BYTES);
     err_t e = files_load(s->files, o->digest, SPEC_MAX_BYTES, &b, &em);
     if (e == ERR_CORRUPT) {
         blob_fetch_want(&s->fetch, o->digest, now);
