@@ -93,6 +93,25 @@ static bool in_bounds(const struct param *p, double x)
     return x >= low - slack && x <= high + slack;
 }
 
+static err_t fault_bounds(const struct param *p, double x, const struct at *at)
+{
+    char text[32], low[32], high[32];
+    json_format_f64(text, x);
+    if (p->prior == PRIOR_NORMAL)
+        return at_fault(at, ERR_INVALID, "%s is not above 0", text);
+    json_format_f64(low, param_legal(p, p->low));
+    json_format_f64(high, param_legal(p, p->high));
+    return at_fault(at, ERR_INVALID, "%s is out of bounds; expected %s to %s", text, low, high);
+}
+
+static err_t fault_between(double x, double legal, const struct at *at)
+{
+    char text[32], near[32];
+    json_format_f64(text, x);
+    json_format_f64(near, legal);
+    return at_fault(at, ERR_INVALID, "%s is not one of its values; the nearest is %s", text, near);
+}
+
 static err_t read_number(const struct param *p, struct json_object *v, const struct at *at,
                          double *out)
 {
@@ -100,22 +119,12 @@ static err_t read_number(const struct param *p, struct json_object *v, const str
     err_t e = take_f64(at, v, -INFINITY, INFINITY, &x);
     if (e != ERR_OK)
         return e;
-    char text[32], low[32], high[32];
-    json_format_f64(text, x);
-    json_format_f64(low, param_legal(p, p->low));
-    json_format_f64(high, param_legal(p, p->high));
     if (!in_bounds(p, x))
-        return p->prior == PRIOR_NORMAL
-                   ? at_fault(at, ERR_INVALID, "%s is not above 0", text)
-                   : at_fault(at, ERR_INVALID, "%s is out of bounds; expected %s to %s", text, low,
-                              high);
+        return fault_bounds(p, x, at);
     double legal = param_legal(p, x);
     double quantum = p->step > 0 ? p->step : p->round;
-    if (fabs(legal - x) > TOLERANCE * quantum) {
-        json_format_f64(low, legal);
-        return at_fault(at, ERR_INVALID, "%s is not one of its values; the nearest is %s", text,
-                        low);
-    }
+    if (fabs(legal - x) > TOLERANCE * quantum)
+        return fault_between(x, legal, at);
     *out = legal;
     return ERR_OK;
 }

@@ -90,6 +90,7 @@ void farm_free(struct farm *f)
     heap_fini(&f->delayed);
     recent_fini(&f->recent);
     free(f->worker_ids);
+    free(f->line);
     free(f->studies);
     free(f->feed);
     free(f->version);

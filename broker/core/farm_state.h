@@ -99,7 +99,7 @@ struct study {
     bool broken;        /* its optimizer cannot go on */
     uint32_t promised;  /* scratch of dispatch: slots kept for proposals */
     uint32_t ask;       /* proposals to ask for in this tick */
-    bool blocked;       /* scratch of dispatch: no worker fits */
+    double load;        /* scratch of dispatch: attempts and promises per weight */
     uint64_t feed_next; /* study_seq of the first record not on the feed yet */
 };
 
@@ -202,6 +202,8 @@ struct farm {
     struct list optimizers;
     struct list free;
     uint64_t cap_gen, run;
+    struct study **line; /* scratch of dispatch */
+    size_t n_line, cap_line;
     struct heap leases, orphans, delayed;
     struct list dirty_trials, dirty_studies, dirty_workers;
     struct kept_answer *kept;
