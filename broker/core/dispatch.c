@@ -22,7 +22,8 @@
 
 bool dispatch_may_want(const struct farm *f, const struct study *s, int64_t now)
 {
-    if (f->full || s->state != STUDY_OPEN || !s->optimizer || !s->stream || !s->stream->live)
+    if (f->full || s->paused || s->state != STUDY_OPEN || !s->optimizer || !s->stream ||
+        !s->stream->live)
         return false;
     return s->want == s->answered ? !s->hold : now - s->want_at < WANT_PATIENCE;
 }
@@ -35,7 +36,7 @@ static bool has_room(const struct study *s)
 /* It could do with one more slot. */
 static bool is_able(const struct act *a, const struct study *s)
 {
-    return has_room(s) &&
+    return !s->paused && has_room(s) &&
            (s->ready.n || (s->promised < WANT_MOST && dispatch_may_want(a->f, s, a->now)));
 }
 

@@ -66,6 +66,7 @@ struct study {
     struct envelope env; /* strings in env_arena */
     struct arena env_arena;
     uint8_t state;
+    bool paused; /* nothing is granted or asked for */
     uint64_t seq, study_seq, n_trials, next_draw;
     char *why; /* of the close; owned; may be NULL */
     uint32_t optimizer_epoch;
@@ -80,7 +81,7 @@ struct study {
     struct heap ready; /* queued ones */
     /* volatile */
     uint64_t elapsed_ms; /* before open_since */
-    int64_t open_since;  /* 0 = not open */
+    int64_t open_since;  /* 0 = not open, or paused */
     struct list dirty;
     uint64_t dirty_seq;
     int64_t dirty_at;

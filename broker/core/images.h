@@ -36,7 +36,7 @@ struct study_image {
     uint64_t number, seq, study_seq;
     struct str name;
     uint8_t state; /* enum study_state */
-    bool maximize, has_best;
+    bool paused, maximize, has_best;
     struct str metric, why;
     struct digest spec, search;
     uint32_t spec_number;

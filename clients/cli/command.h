@@ -20,6 +20,8 @@ int cmd_watch(int argc, char **argv);
 int cmd_best(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_pause(int argc, char **argv);
+int cmd_resume(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_workers(int argc, char **argv);
 int cmd_report(int argc, char **argv);

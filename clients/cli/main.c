@@ -25,6 +25,8 @@ static const struct command commands[] = {
     {"best", "show the best trials", cmd_best, NULL},
     {"export", "write all trials as CSV or JSON lines", cmd_export, NULL},
     {"stop", "stop a study or a trial", cmd_stop, NULL},
+    {"pause", "hold a study or a trial back", cmd_pause, NULL},
+    {"resume", "let a paused study or trial go on", cmd_resume, NULL},
     {"enqueue", "run a point of your own choice", cmd_enqueue, NULL},
     {"logs", "show the output of a trial", cmd_logs, NULL},
     {"workers", "list workers", cmd_workers, NULL},

@@ -235,6 +235,38 @@ static void test_questions(void **unused)
     journal_close(j);
 }
 
+static err_t see_paused(void *self, const struct study_image *i, struct errmsg *em)
+{
+    (void)em;
+    *(int *)self = i->paused;
+    return ERR_OK;
+}
+
+/* Version 1 had no study_row.held. */
+static void test_of_an_older_version(void **unused)
+{
+    (void)unused;
+    struct errmsg em = {{0}};
+    int paused = -1;
+    struct journal_reader reader = {&paused, see_paused, NULL, NULL, NULL};
+    journal_close(open_journal(0));
+    sql("DROP VIEW study; DROP VIEW trial; DROP VIEW report;"
+        "ALTER TABLE study_row DROP COLUMN held; PRAGMA user_version = 1;"
+        "INSERT INTO study_row(number, seq, study_seq, name, state, maximize, spec, search,"
+        " spec_number, optimizer_epoch, trials) VALUES(1, 0, 0, 's', 0, 0, x'', x'', 1, 0, 0)");
+    struct journal *j = open_journal(0);
+    assert_int_equal(journal_load(j, &reader, &em), ERR_OK);
+    assert_int_equal(paused, 0);
+    journal_close(j);
+    sql("UPDATE study_row SET held = 1");
+    j = open_journal(0);
+    assert_int_equal(journal_load(j, &reader, &em), ERR_OK);
+    assert_int_equal(paused, 1);
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    assert_string_equal(ask(j, "select state from study", NULL).first, "[\"paused\"]");
+    journal_close(j);
+}
+
 static void test_questions_that_are_refused(void **unused)
 {
     (void)unused;
@@ -298,15 +330,11 @@ static void test_ballast(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(test_one_broker_at_a_time),
-        EACH(test_no_database),
-        EACH(test_of_another_program),
-        EACH(test_of_a_newer_version),
-        EACH(test_damaged),
-        EACH(test_places_that_cannot_be),
-        EACH(test_questions),
-        EACH(test_questions_that_are_refused),
-        EACH(test_ballast),
+        EACH(test_one_broker_at_a_time),       EACH(test_no_database),
+        EACH(test_of_another_program),         EACH(test_of_a_newer_version),
+        EACH(test_of_an_older_version),        EACH(test_damaged),
+        EACH(test_places_that_cannot_be),      EACH(test_questions),
+        EACH(test_questions_that_are_refused), EACH(test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

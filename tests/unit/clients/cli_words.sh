@@ -34,6 +34,8 @@ expect 2 "there is no command" "$tunefarm" help nonsense
 expect 2 "did you mean --slots?" "$tunefarm" run --slotz 3 x.yaml
 expect 2 "slots" "$tunefarm" run --slots many x.yaml
 expect 2 "an argument is missing" "$tunefarm" run
+expect 2 "an argument is missing" "$tunefarm" pause
+expect 2 "is no trial" "$tunefarm" resume s first
 expect 2 "several arguments" "$tunefarm" run a.yaml b.yaml
 expect 2 "nowhere.yaml cannot be read" "$tunefarm" run nowhere.yaml
 expect 2 "is no whole number" "$tunefarm" run --trials many x.yaml
