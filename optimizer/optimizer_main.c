@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "optimizer.h"
-#include "optimizer_options.h"
 #include "stdio_mode.h"
 
 static int print(const struct opts *o)
@@ -19,11 +18,6 @@ static int print(const struct opts *o)
     bool fine = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;
     buf_fini(&out);
     return fine ? 0 : err_exit_code(ERR_IO);
-}
-
-static int fd_of(uint64_t fd)
-{
-    return fd == OPTIMIZER_NO_FD ? -1 : (int)fd;
 }
 
 static err_t check(const struct optimizer_options *s, const struct opts *o, struct errmsg *em)
@@ -56,16 +50,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "tunefarm optimizer: %s\n", em.text);
         code = err_exit_code(e);
     } else if (s.stdio) {
-        code = stdio_mode(s.stdio, fd_of(s.ready_fd));
+        code = stdio_mode(s.stdio, daemonopt_fd(s.common.ready_fd));
     } else {
-        struct optimizer_config c = {s.broker,
-                                     s.key,
-                                     s.name,
-                                     s.log_file,
-                                     (enum log_level)s.log_level,
-                                     fd_of(s.ready_fd),
-                                     fd_of(s.parent_fd)};
-        code = optimizer_run(&c);
+        code = optimizer_run(&s);
     }
     opt_fini(&o);
     return code;

@@ -124,7 +124,7 @@ static void test_options_that_do_not_go_together(void **unused)
     o.beat = NS_PER_S;
     o.daemon = true;
     assert_int_equal(broker_options_check(&o, &em), ERR_INVALID);
-    o.log_file = "log";
+    o.common.log_file = "log";
     assert_int_equal(broker_options_check(&o, &em), ERR_OK);
     o.db = "";
     assert_int_equal(broker_options_check(&o, &em), ERR_INVALID);
