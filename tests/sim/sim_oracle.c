@@ -61,8 +61,10 @@ static void on_granted(struct sim *s, struct fate *f, const struct record *r)
     SIM_CHECK(s, r->attempt < 64, "trial %llu/%llu: attempt %u (I15)", WHO(r));
     f->attempt = r->attempt;
     f->open = true;
-    f->started = r->code == 1; /* an adopted attempt runs already */
-    f->last_step = -1;
+    bool adopted = r->code == 1; /* runs already, and what it reported counts */
+    f->started = adopted;
+    f->last_step = adopted ? f->last_step : -1;
+    f->durable[r->attempt] = f->last_step;
 }
 
 static void on_closed(struct sim *s, struct fate *f, const struct record *r)
