@@ -99,19 +99,31 @@ err_t solo_add(struct solo *s, struct str params, uint64_t *trial, struct errmsg
     return e;
 }
 
-void solo_enqueue(struct solo *s, struct str params)
+err_t solo_enqueue(struct solo *s, struct str params, struct errmsg *em)
 {
+    if (solo_queued(s) >= SOLO_MAX_QUEUED)
+        return errmsg_set(em, ERR_LIMIT, "%d known points may wait at once", SOLO_MAX_QUEUED);
     if (s->n_known == s->cap_known) {
         s->cap_known = s->cap_known ? 2 * s->cap_known : 16;
         s->known = alloc_grow(s->known, s->cap_known, sizeof *s->known);
     }
     s->known[s->n_known++] = str_dupz(params);
+    return ERR_OK;
 }
 
 static struct str next_known(const struct solo *s)
 {
     size_t i = s->next_known, of_spec = s->spec->n_enqueue;
     return i < of_spec ? s->spec->enqueue[i] : str_of(s->known[i - of_spec]);
+}
+
+static void drop_known(struct solo *s)
+{
+    size_t i = s->next_known++, of_spec = s->spec->n_enqueue;
+    if (i >= of_spec) {
+        free(s->known[i - of_spec]);
+        s->known[i - of_spec] = NULL;
+    }
 }
 
 /* Copies, because the tuner's texts are gone with the next record. */
@@ -137,7 +149,7 @@ err_t solo_take(struct solo *s, struct solo_trial *out, struct errmsg *em)
     err_t e = solo_add(s, buf_str(&s->params), &trial, em);
     if (e)
         return e;
-    s->next_known++;
+    drop_known(s);
     show(s, false, out);
     return ERR_OK;
 }
@@ -147,7 +159,7 @@ err_t solo_ask(struct solo *s, enum solo_answer *answer, struct solo_trial *out,
     bool stop_running;
     struct tuner_proposal p;
     *answer = SOLO_END;
-    if (tuner_verdict(s->tuner, &stop_running))
+    if (tuner_rule(s->tuner, &stop_running))
         return ERR_OK;
     if (solo_queued(s) > 0) {
         *answer = SOLO_TRIAL;
@@ -213,6 +225,11 @@ err_t solo_finish(struct solo *s, uint64_t trial, enum trial_state state, double
         r.value = loss;
     }
     return record(s, &r, em);
+}
+
+void solo_exhausted(struct solo *s)
+{
+    tuner_on_exhausted(s->tuner);
 }
 
 void solo_elapsed(struct solo *s, int64_t ns)

@@ -1,13 +1,15 @@
 /* A study without a farm: the books that the broker keeps otherwise, around one tuner. Trials are
  * numbered from 0 without gaps in the order in which they are handed out; the points of `enqueue`
- * come first. The state is a function of the calls that succeeded: the same calls again give the
- * same state, byte for byte. A call that fails changes nothing. */
+ * come first, also when the sampler has no point left. The state is a function of the calls that
+ * succeeded: the same calls again give the same state, byte for byte. A call that fails changes
+ * nothing. */
 #ifndef FARM_OPTIMIZER_SOLO_H
 #define FARM_OPTIMIZER_SOLO_H
 
 #include "tuner.h"
 
-#define SOLO_MAX_STEP ((INT64_C(1) << 53) - 1)
+#define SOLO_MAX_STEP   ((INT64_C(1) << 53) - 1)
+#define SOLO_MAX_QUEUED 65536
 
 struct solo;
 
@@ -34,10 +36,11 @@ uint64_t solo_queued(const struct solo *s); /* known points that wait to be hand
 err_t solo_ask(struct solo *s, enum solo_answer *answer, struct solo_trial *out,
                struct errmsg *em) MUST_CHECK;
 /* Puts a point, as space_write() writes it, behind the known ones. */
-void solo_enqueue(struct solo *s, struct str params);
-/* What an ask came to, done again: the oldest known point; this proposal. */
+err_t solo_enqueue(struct solo *s, struct str params, struct errmsg *em) MUST_CHECK;
+/* What an ask came to, done again: the oldest known point; this proposal; that no point is left. */
 err_t solo_take(struct solo *s, struct solo_trial *out, struct errmsg *em) MUST_CHECK;
 err_t solo_propose(struct solo *s, struct str params, struct errmsg *em) MUST_CHECK;
+void solo_exhausted(struct solo *s);
 /* Hands a point out at once, past those that wait. */
 err_t solo_add(struct solo *s, struct str params, uint64_t *trial, struct errmsg *em) MUST_CHECK;
 /* An intermediate loss of a pending trial; may be NaN. */
