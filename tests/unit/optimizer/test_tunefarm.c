@@ -1,6 +1,5 @@
 /* Every function of tunefarm.h: what it gives, what it refuses and with which sentence, and that no
  * argument is too wrong for it. */
-#include <locale.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -346,36 +345,6 @@ static void arguments_may_be_wrong(void **state)
     tunefarm_study_free(s);
 }
 
-/* Some trials of a study as text. */
-static void transcript(char *out, size_t size)
-{
-    struct tunefarm_study *s = study(STUDY);
-    const char *text;
-    out[0] = 0;
-    assert_int_equal(tunefarm_study_enqueue(s, SGD), TUNEFARM_OK);
-    for (int64_t i = 0; i < 5; i++) {
-        ask(s);
-        assert_int_equal(tunefarm_study_params(s, i, &text), TUNEFARM_OK);
-        strncat(out, text, size - strlen(out) - 1);
-    }
-    tunefarm_study_free(s);
-}
-
-/* The build makes a locale with a decimal comma for this, where it can. */
-static void the_locale_does_not_matter(void **state)
-{
-    (void)state;
-    char plain[2048], comma[2048];
-    transcript(plain, sizeof plain);
-    if (!setlocale(LC_ALL, "de_DE.utf8"))
-        skip();
-    snprintf(comma, sizeof comma, "%.1f", 0.5);
-    assert_string_equal(comma, "0,5");
-    transcript(comma, sizeof comma);
-    assert_non_null(setlocale(LC_ALL, "C"));
-    assert_string_equal(plain, comma);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,7 +359,6 @@ int main(void)
         cmocka_unit_test(rules_end_a_study),
         cmocka_unit_test(handles_may_be_wrong),
         cmocka_unit_test(arguments_may_be_wrong),
-        cmocka_unit_test(the_locale_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
