@@ -153,7 +153,7 @@ static err_t tell(struct filter *f, struct json_object *v, struct buf *out, stru
 {
     static const char *const names[] = {"trial", "loss", "status", NULL};
     uint64_t trial;
-    enum trial_state state;
+    enum trial_state state = TRIAL_FAILED;
     double loss;
     err_t e = check_members(v, "tell", names, em);
     if (!e)

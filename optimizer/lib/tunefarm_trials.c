@@ -125,9 +125,10 @@ static int32_t get(struct tunefarm_study *s, int64_t trial, const char *name, co
     if (status)
         return status;
     int i = space_find(s->spec->space, str_of(name));
-    if (i < 0)
-        return handle_status(
-            errmsg_set(&s->em, ERR_NOT_FOUND, "the space has no parameter \"%.128s\"", name));
+    if (i < 0) {
+        (void)errmsg_set(&s->em, ERR_NOT_FOUND, "the space has no parameter \"%.128s\"", name);
+        return TUNEFARM_NOT_FOUND;
+    }
     value->param = &s->spec->space->params[i];
     value->v = history_point(handle_history(s), (uint64_t)trial)[i];
     return isnan(value->v) ? TUNEFARM_NONE : TUNEFARM_OK;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "handle.h"
 #include "tunefarm.h"
 
 #define STUDY                                                                                      \
@@ -267,6 +268,24 @@ static void rules_end_a_study(void **state)
     tunefarm_study_free(s);
 }
 
+static void a_history_has_a_limit(void **state)
+{
+    (void)state;
+    struct tunefarm_study *s = study(STUDY);
+    int64_t trial = ask(s);
+    size_t n = s->trail.bytes.n;
+    s->trail.bytes.n = TRAIL_MAX_BYTES; /* as if so much had happened */
+    says(s, tunefarm_study_ask(s, &trial), TUNEFARM_LIMIT, "limit of 1073741824 bytes");
+    says(s, tunefarm_study_report(s, 0, 0, 1), TUNEFARM_LIMIT, "limit");
+    says(s, tunefarm_study_tell(s, 0, 1), TUNEFARM_LIMIT, "limit");
+    says(s, tunefarm_study_enqueue(s, SGD), TUNEFARM_LIMIT, "limit");
+    says(s, tunefarm_study_add(s, SGD, 1, NULL), TUNEFARM_LIMIT, "limit");
+    s->trail.bytes.n = n;
+    assert_int_equal(tunefarm_study_tell(s, 0, 1), TUNEFARM_OK); /* nothing had changed */
+    assert_int_equal(tunefarm_study_count(s), 1);
+    tunefarm_study_free(s);
+}
+
 /* Every function, with a handle that is NULL or empty, or a study and nothing else. */
 static void all_refuse(struct tunefarm_study *s, const char *sentence)
 {
@@ -357,6 +376,7 @@ int main(void)
         cmocka_unit_test(wrong_tales_are_refused),
         cmocka_unit_test(known_points),
         cmocka_unit_test(rules_end_a_study),
+        cmocka_unit_test(a_history_has_a_limit),
         cmocka_unit_test(handles_may_be_wrong),
         cmocka_unit_test(arguments_may_be_wrong),
     };
