@@ -123,7 +123,7 @@ static err_t enqueue_one(struct spec *s, struct json_object *v, const struct at 
     if (!json_object_is_type(v, json_type_object))
         return at_fault(at, ERR_INVALID, "%s is not a point; expected one such as {lr: 0.1}",
                         value_brief(v, brief));
-    err_t e = space_read(s->space, v, point, &inner);
+    err_t e = space_complete(s->space, v, 0, point, &inner);
     if (e != ERR_OK) {
         struct buf path;
         buf_init(&path, 0);

@@ -1,6 +1,6 @@
 /* Turns what a person wrote into the bytes that are hashed, stored and delivered: YAML to JSON
- * once, the command line's changes, and each file's digest, size and executable bit. From here on
- * nobody serialises the study again.
+ * once, the command line's changes, known points completed, and each file's digest, size and
+ * executable bit. From here on nobody serialises the study again.
  *
  * Called by the commands run and submit. Knows the study's grammar only through study/; knows no
  * broker. */
@@ -169,6 +169,23 @@ static err_t digest_file(const struct studyfile *s, const struct spec_file *f,
     return ERR_OK;
 }
 
+/* Replaces the known points by whole ones, so that what is submitted leaves nothing open. */
+static err_t add_points(const struct studyfile *s, struct json_object *root, struct errmsg *em)
+{
+    struct json_object *list = json_object_new_array();
+    err_t e = ERR_OK;
+    for (uint32_t i = 0; i < s->spec->n_enqueue && !e; i++) {
+        struct json_object *point = NULL;
+        e = json_parse(s->spec->enqueue[i], JSON_NONFINITE, &point, em);
+        if (!e)
+            json_object_array_add(list, point);
+    }
+    if (!e && s->spec->n_enqueue)
+        json_object_object_add(root, "enqueue", json_object_get(list));
+    json_object_put(list);
+    return e;
+}
+
 /* Replaces objective.files by objects that have a digest, and parses the result: the bytes that are
  * submitted. */
 static err_t add_digests(struct studyfile *s, struct json_object *root, struct errmsg *em)
@@ -209,7 +226,9 @@ static err_t build(struct studyfile *s, struct str json, const char *where,
         if (!str_is(s->spec->objective.dir, "."))
             buf_printf(&dir, "/" STR_FMT, STR_ARG(s->spec->objective.dir));
         s->dir = buf_takez(&dir);
-        e = add_digests(s, root, em);
+        e = add_points(s, root, em);
+        if (!e)
+            e = add_digests(s, root, em);
     }
     if (e)
         studyfile_locate(s, em);
