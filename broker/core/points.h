@@ -10,7 +10,7 @@ struct points {
 };
 
 /* Those of `now` that `was` does not list, in their order; of one that stands k times in `was`, all
- * but the first k. Points are compared as texts. */
+ * but the first k. */
 struct points points_added(const struct envelope *was, const struct envelope *now);
 
 #endif

@@ -207,6 +207,12 @@ static void test_points_of_a_changed_spec(void **unused)
     assert_true(str_is(box_trial(&x.b, 1, 3).params, "{\"x\":2}"));
     submit(&x, 102, "s", "{\"more\":1}", "a", false, false);
     assert_int_equal(farm_counts(x.b.f).queued, 4); /* not again */
+    static const struct str drawn[] = {
+        {"{\"x\":3,\"y\":4}", 13}, {"{\"x\":2,\"y\":5}", 13}, {"{\"x\":2,\"y\":6}", 13}};
+    x.b.env.enqueue = drawn;
+    x.b.env.given = second;
+    submit(&x, 103, "s", "{\"more\":2}", "a", false, false);
+    assert_int_equal(farm_counts(x.b.f).queued, 4); /* the same points, completed otherwise */
     box_close(&x.b);
 }
 

@@ -130,15 +130,16 @@ static void test_points_are_completed(void **state)
     put("study.yaml", WITH_POINTS("{k: 3}"));
     assert_int_equal(studyfile_load(&a, path, &none, &em), ERR_OK);
     assert_non_null(strstr(buf_z(&a.json), "\"enqueue\":[{\"x\":0.5,\"k\":2},{\"x\":0."));
+    assert_non_null(strstr(buf_z(&a.json), "\"enqueue_given\":[{\"x\":0.5,\"k\":2},{\"k\":3}]"));
     put("study.yaml", WITH_POINTS("{\"k\": 3.0}"));
     assert_int_equal(studyfile_load(&b, path, &none, &em), ERR_OK);
     assert_string_equal(buf_z(&a.json), buf_z(&b.json));
     studyfile_fini(&a);
     studyfile_fini(&b);
     refused(WITH_POINTS("{k: 7}"), ERR_INVALID,
-            "study.yaml:8:9: enqueue[1].k: 7 is out of bounds; expected 1 to 4");
+            "study.yaml:8:6: enqueue[1].k: 7 is out of bounds; expected 1 to 4");
     refused(WITH_POINTS("{kk: 3}"), ERR_INVALID,
-            "study.yaml:8:5: enqueue[1].kk: the space has no such parameter; did you mean \"k\"?");
+            "study.yaml:8:6: enqueue[1].kk: the space has no such parameter; did you mean \"k\"?");
 }
 
 static void test_missing_and_odd_files(void **state)

@@ -154,6 +154,8 @@ static void faults(void **state)
          "enqueue[1].act: 3 is none of its options: \"relu\", \"tanh\""},
         {"enqueue: [{lrr: 0}]",
          "enqueue[0].lrr: the space has no such parameter; did you mean \"lr\"?"},
+        {"enqueue: [{lr: 0}]\nenqueue_given: []",
+         "enqueue_given: has 0 points; as many as in enqueue were expected: 1"},
         {"enqueue: [3]", "enqueue[0]: 3 is not a point; expected one such as {lr: 0.1}"},
         {"objective: x", "objective: \"x\" is not a group of members; ..."},
     };
