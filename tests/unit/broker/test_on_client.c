@@ -359,7 +359,6 @@ int main(void)
         cmocka_unit_test(test_cancel_and_reopen),
         cmocka_unit_test(test_the_specs_points_come_first),
         cmocka_unit_test(test_points_of_a_changed_spec),
-        cmocka_unit_test(test_points_of_a_changed_spec),
         cmocka_unit_test(test_tail_of_the_farm),
         cmocka_unit_test(test_tail_up_to_a_place_ends),
         cmocka_unit_test(test_files),

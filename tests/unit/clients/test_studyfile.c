@@ -139,7 +139,7 @@ static void test_points_are_completed(void **state)
     refused(WITH_POINTS("{k: 7}"), ERR_INVALID,
             "study.yaml:8:6: enqueue[1].k: 7 is out of bounds; expected 1 to 4");
     refused(WITH_POINTS("{kk: 3}"), ERR_INVALID,
-            "study.yaml:8:6: enqueue[1].kk: the space has no such parameter; did you mean \"k\"?");
+            "study.yaml:8:6: enqueue[1].kk: the space has no such parameter");
 }
 
 static void test_missing_and_odd_files(void **state)
@@ -212,7 +212,6 @@ int main(void)
         WITH_DIR(test_bytes_are_repeatable_and_changes_apply),
         WITH_DIR(test_faults_show_the_place),
         WITH_DIR(test_points_are_completed),
-        cmocka_unit_test(test_points_are_completed),
         WITH_DIR(test_missing_and_odd_files),
         WITH_DIR(test_inline),
         WITH_DIR(test_mark),
