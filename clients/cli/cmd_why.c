@@ -46,7 +46,8 @@ struct why {
     struct json_object *row;    /* the trial's columns, by name; owned */
     struct json_object *params; /* owned, as is the next */
     struct json_object *why;
-    double *point;  /* NULL: not in the present space */
+    double *point;
+    bool placed;    /* the point is in the present space */
     bool given;     /* by a person */
     bool from_file; /* given: when the study was created */
     int64_t seq;    /* of the last event that was known */
@@ -107,10 +108,7 @@ static err_t read_space(struct why *y, struct errmsg *em)
     if (e)
         return errmsg_wrap(em, e, "the specification of %s", y->study.name);
     y->point = alloc_array((size_t)y->spec->space->n + 1, sizeof *y->point);
-    if (space_read(y->spec->space, y->params, y->point, NULL) != ERR_OK) {
-        free(y->point);
-        y->point = NULL;
-    }
+    y->placed = space_read(y->spec->space, y->params, y->point, NULL) == ERR_OK;
     return ERR_OK;
 }
 
@@ -152,7 +150,7 @@ static err_t on_ended(void *self, const struct row *r, struct errmsg *em)
     y->page_last = (int64_t)n.trial;
     y->ended++;
     str_copyz(n.state, sizeof n.state, row_text(r, "state"));
-    if (y->point)
+    if (y->placed)
         (void)neighbours_offer(&y->near, &n, row_text(r, "params"));
     return ERR_OK;
 }
@@ -222,7 +220,7 @@ static void add_neighbour(const struct why *y, size_t i, struct buf *out)
 
 static void add_neighbours(const struct why *y, struct buf *out)
 {
-    if (!y->point)
+    if (!y->placed)
         buf_addz(out, "  Its point is not in the space of today, so it has no neighbours there.\n");
     else if (y->near.n == 0)
         buf_addz(out, "  No trial had ended with a result by then.\n");
@@ -258,12 +256,12 @@ static void add_proposed(const struct why *y, struct buf *out)
     int64_t behind = json_object_get_int64(json_get(y->row, "behind"));
     buf_printf(out, "trial %llu of %s was proposed (draw %lld) when ", (unsigned long long)y->trial,
                y->study.name, (long long)json_object_get_int64(json_get(y->row, "draw")));
-    buf_printf(out, "%llu %s ended with a result; ", (unsigned long long)y->ended,
+    buf_printf(out, "%llu %s ended with a result.\n", (unsigned long long)y->ended,
                y->ended == 1 ? "trial had" : "trials had");
     if (behind == 0)
-        buf_addz(out, "none was without one.\n");
+        buf_addz(out, "  It was not behind: no trial was without a result.\n");
     else
-        buf_printf(out, "it was %lld result%s behind: so many trials were still without one.\n",
+        buf_printf(out, "  It was %lld result%s behind: so many trials were still without one.\n",
                    (long long)behind, behind == 1 ? "" : "s");
     reason_explain(y->why, out);
 }
