@@ -11,6 +11,7 @@ struct optimizer_options {
     const char *log_file;         /* NULL = stderr */
     int log_level;                /* enum log_level */
     const char *stdio;            /* study file: filter mode */
+    bool replay;                  /* judge the journal on standard input */
     uint64_t ready_fd, parent_fd; /* OPTIMIZER_NO_FD = none */
 };
 #define OPTIMIZER_NO_FD 1000000
