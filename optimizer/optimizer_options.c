@@ -30,6 +30,11 @@ static const struct opt_row rows[] = {
      .help =
          "Serve this study file as a filter, with no broker: one JSON request a line on standard "
          "input, one answer a line on standard output."},
+    {.name = "replay",
+     .type = OPT_FLAG,
+     .offset = AT(replay),
+     .help = "Recompute the proposals of the journal on standard input, for tunefarm replay.",
+     .hidden = true},
     DAEMONOPT_ROWS(struct optimizer_options, common),
 };
 

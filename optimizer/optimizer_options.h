@@ -9,6 +9,7 @@ struct optimizer_options {
     const char *key;    /* file; NULL = the default one, for tcp */
     const char *name;   /* for people; NULL = host and process id */
     const char *stdio;  /* study file: filter mode */
+    bool replay;        /* judge the journal on standard input */
     struct daemonopt common;
 };
 

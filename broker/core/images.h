@@ -80,6 +80,8 @@ struct envelope {
     int64_t grace_ns;          /* between TERM and KILL */
     uint32_t ahead;            /* proposals kept ready */
     const struct str *enqueue; /* JSON objects, run first */
+    const struct str *given;   /* what a person gave of each, by which they are told apart; NULL =
+                                  all of it */
     uint32_t n_enqueue;
 };
 

@@ -13,6 +13,7 @@
 #include "attach.h"
 #include "hash.h"
 #include "json_check.h"
+#include "points.h"
 #include "stream.h"
 #include "study.h"
 #include "trial.h"
@@ -116,6 +117,15 @@ static void enqueue(const struct act *a, struct study *s, struct str params, str
     verb_record(a, s, &r, NULL);
 }
 
+/* Points of a changed spec that the one before did not list; a point may stand there several times.
+ */
+static void enqueue_new(const struct act *a, struct study *s, const struct points *new_ones,
+                        struct id128 who)
+{
+    for (uint32_t i = 0; i < new_ones->n; i++)
+        enqueue(a, s, new_ones->v[i], who);
+}
+
 static void record_spec(const struct act *a, struct study *s, enum record_kind kind,
                         const struct farm_input *in)
 {
@@ -168,7 +178,9 @@ static void go_on(const struct act *a, struct session *s, struct study *study,
         refuse_other_search(a, s, study, q->request);
         return;
     }
+    struct points points = {0};
     if (!digest_eq(q->digest, study->spec_digest)) {
+        points = points_added(&study->env, in->envelope);
         record_spec(a, study, REC_SPEC_ADDED, in);
         attach_end(a, study, "a new spec");
     }
@@ -179,6 +191,9 @@ static void go_on(const struct act *a, struct session *s, struct study *study,
     }
     if (q->reopen && study->paused)
         verb_pause_study(a, study, false);
+    if (study->state != STUDY_ENDED)
+        enqueue_new(a, study, &points, q->request);
+    free(points.v);
     study->broken = false;
     a->f->attach_wanted = true;
     char text[128];

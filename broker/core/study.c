@@ -96,8 +96,8 @@ void study_set_spec(struct study *s, struct digest digest, struct digest search,
     s->env = *env;
     s->env.metric = keep(&s->env_arena, env->metric);
     s->env.labels = keep_list(&s->env_arena, env->labels, env->n_labels);
-    s->env.enqueue = NULL;
-    s->env.n_enqueue = 0;
+    s->env.enqueue = keep_list(&s->env_arena, env->enqueue, env->n_enqueue);
+    s->env.given = env->given ? keep_list(&s->env_arena, env->given, env->n_enqueue) : NULL;
     s->blocked_gen = 0;
     study_activate(s);
 }

@@ -58,7 +58,7 @@ static const char tables[] =
 
 static const char drop_views[] =
     "DROP VIEW IF EXISTS study; DROP VIEW IF EXISTS trial; DROP VIEW IF EXISTS report;"
-    "DROP VIEW IF EXISTS worker; DROP VIEW IF EXISTS event;";
+    "DROP VIEW IF EXISTS worker; DROP VIEW IF EXISTS event; DROP VIEW IF EXISTS record;";
 
 #define TIME(ms)      "strftime('%Y-%m-%dT%H:%M:%fZ', nullif(" ms ", 0) / 1000.0, 'unixepoch')"
 #define WHEN(n, v, t) " WHEN " #v " THEN '" t "'"
@@ -115,7 +115,7 @@ static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t
                                                                           " t.resume AS "
                                                                           "checkpoint, "
                                                                           "t.resume_step AS "
-                                                                          "checkpoint_step"
+                                                                          "checkpoint_step, t.seq"
                                                                           " FROM trial_row t JOIN "
                                                                           "study_row s ON s.number "
                                                                           "= t.study LEFT JOIN "
@@ -141,6 +141,17 @@ static const char view_event[] = "CREATE VIEW event AS SELECT j.seq, j.study, j.
                                       "t WHERE t.study = j.study AND"
                                       " t.number = j.trial) END AS based_on FROM journal j;";
 
+/* What stands in a body is decoded by programs; here only the digest of a spec is looked for: key
+ * 17 and the head of 32 bytes, which no text before it can hold. */
+static const char view_record[] =
+    "CREATE VIEW record AS SELECT s.name AS study, j.study_seq, j.seq, " CASE(
+        "j.kind",
+        KINDS) " AS kind, lower(hex(j.body)) AS body,"
+               " CASE WHEN j.kind IN (10, 11) THEN (SELECT group_concat(CAST(b.bytes AS "
+               "TEXT), '') FROM (SELECT bytes FROM blob WHERE digest = substr(j.body, "
+               "instr(j.body, x'11c420') + 3, 32) ORDER BY at) b) END AS spec"
+               " FROM journal j JOIN study_row s ON s.number = j.study WHERE j.study > 0;";
+
 static err_t run(sqlite3 *db, const char *file, const char *sql, struct errmsg *em)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
@@ -150,8 +161,8 @@ static err_t run(sqlite3 *db, const char *file, const char *sql, struct errmsg *
 
 static err_t make_views(sqlite3 *db, const char *file, struct errmsg *em)
 {
-    const char *const views[] = {drop_views,  view_study,  view_trial,
-                                 view_report, view_worker, view_event};
+    const char *const views[] = {drop_views,  view_study, view_trial, view_report,
+                                 view_worker, view_event, view_record};
     err_t e = ERR_OK;
     for (size_t i = 0; i < sizeof views / sizeof *views && e == ERR_OK; i++)
         e = run(db, file, views[i], em);

@@ -27,5 +27,7 @@ int cmd_workers(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_enqueue(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 #endif

@@ -28,6 +28,8 @@ static const struct command commands[] = {
     {"pause", "hold a study or a trial back", cmd_pause, NULL},
     {"resume", "let a paused study or trial go on", cmd_resume, NULL},
     {"enqueue", "run a point of your own choice", cmd_enqueue, NULL},
+    {"why", "tell why a trial was proposed", cmd_why, NULL},
+    {"replay", "recompute every proposal from the journal", cmd_replay, NULL},
     {"logs", "show the output of a trial", cmd_logs, NULL},
     {"workers", "list workers", cmd_workers, NULL},
     {"sql", "ask the farm's database", cmd_sql, NULL},

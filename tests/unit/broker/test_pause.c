@@ -230,6 +230,27 @@ static void test_submitted_again_it_goes_on(void **unused)
     box_close(&x.b);
 }
 
+static void test_points_added_to_a_paused_study_wait(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    static const struct str points[] = {{"{\"x\":1}", 7}};
+    begin(&x, 1, 0);
+    pause_study(&x);
+    x.b.env.enqueue = points;
+    x.b.env.n_enqueue = 1;
+    for (int reopen = 0; reopen < 2; reopen++) {
+        struct str spec = STR("{\"study\":\"s\",\"more\":1}");
+        SEND(&x.b, C, x.c, SUBMIT, submit, .request = box_id(++x.requests), .name = STR("s"),
+             .spec = spec, .digest = hash_bytes(spec), .search = hash_bytes(STR("search")),
+             .reopen = reopen);
+        answer(&x);
+        assert_true(str_is(box_trial(&x.b, 1, 0).params, "{\"x\":1}"));
+        assert_int_equal(box_count(&x.b, W, MSG_ASSIGN), reopen);
+    }
+    box_close(&x.b);
+}
+
 static void test_who_is_not_there(void **unused)
 {
     (void)unused;
@@ -430,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_time_stands_still),
         cmocka_unit_test(test_ends_of_a_paused_study),
         cmocka_unit_test(test_submitted_again_it_goes_on),
+        cmocka_unit_test(test_points_added_to_a_paused_study_wait),
         cmocka_unit_test(test_who_is_not_there),
         cmocka_unit_test(test_a_repeated_request_changes_nothing),
         cmocka_unit_test(test_a_waiting_trial),

@@ -48,6 +48,9 @@ expect 3 "no broker answers at ipc://" "$tunefarm" ls --broker "ipc://$dir/b" --
 expect 2 "ipc://PATH" "$tunefarm" ls --broker "nonsense"
 expect 2 "the question is empty" "$tunefarm" sql "  "
 expect 2 "is no trial" "$tunefarm" show x first
+expect 2 "is no trial" "$tunefarm" why x first
+expect 2 "an argument is missing" "$tunefarm" why x
+expect 4 "no ./x.tunefarm.db" "$tunefarm" replay x
 expect 2 "TUNEFARM_FD" "$tunefarm" report --loss 1
 expect 2 "is no number" "$tunefarm" report --loss low
 expect 2 "needs a value" "$tunefarm" report --loss
