@@ -2,45 +2,28 @@
  * beside Hyperopt's, after 50, 100 and 200 trials, with the rules of bench/peers/report.py. Made
  * for developing samplers: an ablation is one --setting away. The tables that count come from
  * bench/run-quality. */
-#include <json-c/json.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
-#include "json.h"
 #include "judge.h"
-#include "opt.h"
 #include "runs.h"
+#include "sampler_option.h"
 #include "simulate.h"
 
 struct settings {
-    const char *sampler, *preset, *functions, *seeds, *out;
-    struct opt_list settings, references;
+    struct sampler_option sampler;
+    const char *functions, *seeds, *out;
+    struct opt_list references;
     uint64_t workers, budget, jobs;
     bool brief;
 };
 #define AT(field) offsetof(struct settings, field)
 
 static const struct opt_row rows[] = {
-    {.name = "sampler",
-     .type = OPT_STR,
-     .offset = AT(sampler),
-     .value = "NAME",
-     .help = "The sampler. Default: what a study gets that names none."},
-    {.name = "preset",
-     .letter = 'p',
-     .type = OPT_STR,
-     .offset = AT(preset),
-     .value = "NAME",
-     .help = "A set of its settings."},
-    {.name = "setting",
-     .letter = 's',
-     .type = OPT_LIST,
-     .offset = AT(settings),
-     .value = "NAME=VALUE",
-     .help = "A setting of the sampler, as in a study file; may be given several times."},
+    SAMPLER_OPTION_ROWS(AT(sampler)),
     {.name = "functions",
      .letter = 'f',
      .type = OPT_STR,
@@ -152,52 +135,6 @@ static err_t add_functions(struct quality *q, const char *list, struct errmsg *e
     return e;
 }
 
-/* "NAME=VALUE" as a member; a value that is no JSON is a text. */
-static err_t add_setting(struct jsonw *w, const char *text, struct errmsg *em)
-{
-    const char *sign = strchr(text, '=');
-    struct json_object *v = NULL;
-    if (!sign || sign == text)
-        return errmsg_set(em, ERR_INVALID, "--setting: \"%.64s\" is not NAME=VALUE", text);
-    jsonw_key(w, str_make(text, (size_t)(sign - text)));
-    if (json_parse(str_of(sign + 1), JSON_STRICT, &v, NULL) == ERR_OK)
-        jsonw_raw(w, str_of(sign + 1));
-    else
-        jsonw_strz(w, sign + 1);
-    json_object_put(v);
-    return ERR_OK;
-}
-
-/* The members of the study's sampler, without the braces and with a comma; the name in files. */
-static err_t write_sampler(struct quality *q, const struct settings *s, struct errmsg *em)
-{
-    struct jsonw w;
-    struct buf text;
-    err_t e = ERR_OK;
-    buf_init(&text, 0);
-    jsonw_init(&w, &text);
-    jsonw_object(&w);
-    buf_addz(&q->name, "tunefarm");
-    if (s->sampler) {
-        jsonw_kstr(&w, "name", str_of(s->sampler));
-        buf_printf(&q->name, "-%s", s->sampler);
-    }
-    if (s->preset) {
-        jsonw_kstr(&w, "preset", str_of(s->preset));
-        buf_printf(&q->name, ":%s", s->preset);
-    }
-    for (size_t i = 0; i < s->settings.n && !e; i++) {
-        e = add_setting(&w, s->settings.v[i], em);
-        buf_printf(&q->name, " %s", s->settings.v[i]);
-    }
-    jsonw_end(&w);
-    buf_add(&q->sampler, text.p + 1, text.n - 2);
-    if (q->sampler.n)
-        buf_addc(&q->sampler, ',');
-    buf_fini(&text);
-    return e;
-}
-
 static err_t read_seeds(struct runs_plan *p, const char *text, struct errmsg *em)
 {
     const char *colon = strchr(text, ':');
@@ -233,7 +170,7 @@ static err_t configure(struct quality *q, const struct settings *s, struct errms
     if (!e)
         e = add_functions(q, s->functions, em);
     if (!e)
-        e = write_sampler(q, s, em);
+        e = sampler_option_write(&s->sampler, &q->sampler, &q->name, em);
     const char *names[] = {"tunefarm-random", "tunefarm:hyperopt", buf_z(&q->name)};
     const char *samplers[] = {"\"name\":\"random\",", "\"name\":\"tpe\",\"preset\":\"hyperopt\",",
                               buf_z(&q->sampler)};

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "alloc.h"
+#include "cputime.h"
 #include "rmath.h"
 #include "rng.h"
 #include "tuner.h"
@@ -32,13 +32,6 @@ struct sim {
     uint64_t asked, told, seq;
     double now, least, incumbent, cpu_us;
 };
-
-static double cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static double normal(uint64_t seed, uint64_t index)
 {
