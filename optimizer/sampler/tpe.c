@@ -7,6 +7,7 @@
 
 static const struct sampler_ops *const presets[] = {
     &tpe_hyperopt, /* the default */
+    &tpe_optuna,
     NULL,
 };
 

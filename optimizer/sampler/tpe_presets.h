@@ -5,6 +5,6 @@
 
 #include "sampler.h"
 
-extern const struct sampler_ops tpe_hyperopt;
+extern const struct sampler_ops tpe_hyperopt, tpe_optuna;
 
 #endif
