@@ -1,7 +1,7 @@
 /* What one proposal costs: ten mixed parameters, sampler tpe, after 100, 1,000 and 10,000 finished
  * trials. CPU microseconds of a whole ask (choice, JSON, registration), and of the records that
- * bring the trial back and finish it. With an argument, also the mean over a whole study of so many
- * trials. */
+ * bring the trial back and finish it. usage: bench-suggest [PRESET [TRIALS]]; with TRIALS, instead
+ * the mean over a whole study of so many. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,13 +39,16 @@ static void must(err_t e, const struct errmsg *em)
     exit(1);
 }
 
-static void open_bench(struct bench *b)
+static void open_bench(struct bench *b, const char *preset)
 {
-    static const char json[] = "{\"study\":\"bench\",\"objective\":{\"command\":[\"x\"]},"
-                               "\"space\":" SPACE ",\"sampler\":{\"name\":\"tpe\",\"seed\":1}}";
+    char json[2048];
     struct errmsg em = {""};
+    snprintf(json, sizeof json,
+             "{\"study\":\"bench\",\"objective\":{\"command\":[\"x\"]},\"space\":" SPACE
+             ",\"sampler\":{\"name\":\"tpe\",\"preset\":\"%s\",\"seed\":1}}",
+             preset);
     *b = (struct bench){.trials = 0};
-    must(spec_parse(STR(json), &b->spec, &em), &em);
+    must(spec_parse(str_of(json), &b->spec, &em), &em);
     must(tuner_new(&b->tuner, b->spec, &em), &em);
 }
 
@@ -101,9 +104,9 @@ static void measure(struct bench *b, uint64_t from, uint64_t n)
 int main(int argc, char **argv)
 {
     struct bench b;
-    open_bench(&b);
-    if (argc > 1) {
-        measure(&b, 0, strtoull(argv[1], NULL, 10));
+    open_bench(&b, argc > 1 ? argv[1] : "hyperopt");
+    if (argc > 2) {
+        measure(&b, 0, strtoull(argv[2], NULL, 10));
     } else {
         measure(&b, 100, REPEATS);
         measure(&b, 1000, REPEATS);

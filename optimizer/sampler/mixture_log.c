@@ -12,6 +12,7 @@
 #include "alloc.h"
 #include "err.h"
 #include "kernels_lanes.h"
+#include "logmass.h"
 #include "mixture.h"
 #include "rmath.h"
 
@@ -139,48 +140,25 @@ static void point(struct factor *f, const struct tpe_dim *d, const double *value
     }
 }
 
-struct cell {
-    double lo[LANES], hi[LANES];
-    int same[LANES]; /* the first lane with the same cell */
-};
-
-static void find_cells(struct cell *c, const struct tpe_dim *d, const double *values)
-{
-    for (int i = 0; i < LANES; i++) {
-        tpe_dim_cell(d, values[i], &c->lo[i], &c->hi[i]);
-        c->same[i] = 0;
-        while (values[c->same[i]] != values[i])
-            c->same[i]++;
-    }
-}
-
-static void log_masses(const struct cell *c, double mean, double inv, double log_norm, double *out)
-{
-    for (int i = 0; i < LANES; i++)
-        out[i] = c->same[i] < i
-                     ? out[c->same[i]]
-                     : r_norm_logdiff((c->lo[i] - mean) * inv, (c->hi[i] - mean) * inv) + log_norm;
-}
-
 /* A parameter with cells, into all rows at once. */
 static void add_cells(const struct mixture *m, const struct mixture_column *c,
                       const struct tpe_dim *d, const double *values, double *cells, double *prior)
 {
-    struct cell cell;
-    double *table = alloc_array(c->n_distinct + 1, LANES * sizeof *table);
-    find_cells(&cell, d, values);
-    for (uint32_t k = 0; k < c->n_distinct; k++) {
-        uint32_t row = c->distinct[k];
-        log_masses(&cell, c->mean[row], c->inv[row], c->log_norm[row], table + (size_t)k * LANES);
-    }
+    double lo[LANES], hi[LANES], mean = d->prior.mean, inv = 1.0 / d->prior.width;
+    double log_norm = mixture_log_norm(d, mean, inv), *table;
+    const struct logmass_kernels rows = {c->mean, c->inv, c->log_norm, c->distinct, c->n_distinct};
+    const struct logmass_kernels one = {&mean, &inv, &log_norm, &(uint32_t){0}, 1};
+    table = alloc_array(c->n_distinct + 1, LANES * sizeof *table);
+    for (int i = 0; i < LANES; i++)
+        tpe_dim_cell(d, values[i], &lo[i], &hi[i]);
+    logmass_table(&rows, lo, hi, table);
     for (size_t row = 0; row < m->n; row++) {
         const double *from = table + (size_t)c->kernel[row] * LANES;
         double *to = cells + row * LANES;
         for (int i = 0; i < LANES; i++)
             to[i] += from[i];
     }
-    double mean = d->prior.mean, inv = 1.0 / d->prior.width;
-    log_masses(&cell, mean, inv, mixture_log_norm(d, mean, inv), table);
+    logmass_table(&one, lo, hi, table);
     for (int i = 0; i < LANES; i++)
         prior[i] += table[i];
     free(table);
