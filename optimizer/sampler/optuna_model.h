@@ -8,6 +8,8 @@
 #include "optuna_partition.h"
 #include "optuna_ranking.h"
 
+#define OPTUNA_MAX_CANDIDATES 1024
+
 struct optuna_config {
     double gamma; /* of n trials that count, min(ceil(gamma n), RANKING_MOST) are good */
     double prior_weight;
@@ -57,7 +59,7 @@ void optuna_model_sync(struct optuna_model *m, const struct history *h);
 /* The first of the n points (as mixture.h has them) with the greatest ratio of good to bad. */
 uint32_t optuna_model_choose(const struct optuna_block *b, const double *values, uint32_t n);
 /* Draws n points from the good density and writes that one's value of every parameter of the block
- * to point. */
+ * to point. n is between 1 and OPTUNA_MAX_CANDIDATES. */
 void optuna_model_suggest(const struct optuna_block *b, uint32_t n, struct rng *r, double *point);
 
 #endif

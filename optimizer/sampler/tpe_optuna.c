@@ -12,7 +12,6 @@
 #include "optuna_model.h"
 #include "settings.h"
 #include "tpe_presets.h"
-#include "tpe_suggest.h"
 
 struct optuna {
     struct sampler base;
@@ -57,7 +56,7 @@ static err_t read_settings(struct optuna *o, struct optuna_config *c,
     const struct setting rows[] = {
         {"generation", 4, 5, true, &generation},
         {"n_startup", 1, 1e6, true, &o->startup},
-        {"candidates", 1, TPE_MAX_CANDIDATES, true, &o->candidates},
+        {"candidates", 1, OPTUNA_MAX_CANDIDATES, true, &o->candidates},
         {"gamma", 1e-6, 1, false, &c->gamma},
         {"prior_weight", 1e-3, 1000, false, &c->prior_weight},
         {"multivariate", 0, 0, false, NULL},
