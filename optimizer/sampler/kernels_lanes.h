@@ -1,4 +1,5 @@
-/* Eight doubles at a time, for the inner loops of the densities (kernels.c, parzen_cluster.c).
+/* Eight doubles at a time, for the inner loops of the densities (kernels.c, parzen_cluster.c,
+ * mixture_log.c, logmass.c).
  *
  * The vectors are GCC's and Clang's generic ones: on x86-64 they become SSE2 or, where the
  * processor has it, AVX2 or AVX-512. Each lane does the same IEEE operations in the same order in
@@ -8,6 +9,7 @@
 #ifndef FARM_OPTIMIZER_KERNELS_LANES_H
 #define FARM_OPTIMIZER_KERNELS_LANES_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ typedef uint64_t ivec __attribute__((vector_size(LANES * sizeof(uint64_t))));
 
 #define LANES_SQRT_2PI 2.506628274631000502
 
-/* exp of each lane, for x <= 0; 0 below -707 and for NaN. By the usual reduction to |r| <= ln(2)/2
+/* exp of each lane, for x <= 1; 0 below -707 and for NaN. By the usual reduction to |r| <= ln(2)/2
  * and a Taylor polynomial. */
 INLINE void exp_lanes(vec *x)
 {
@@ -54,10 +56,32 @@ INLINE void pick_lanes(vec *out, const ivec *mask, const vec *a, const vec *b)
     *out = (vec)(((ivec)*a & *mask) | ((ivec)*b & ~*mask));
 }
 
-/* From x: bell = exp(-x^2 / 2) and tail = the integral of the bell from |x| to infinity, within
- * 1e-15 of itself but for the error of the square. The ratio of both times |x| + 4 is a polynomial
- * in (|x| - 4) / (|x| + 4), fitted at Chebyshev nodes. */
-INLINE void tail_lanes(const vec *x, vec *tail, vec *bell)
+/* ln of each lane, for positive normal numbers; -infinity for 0 and below. With m = x / 2^k between
+ * sqrt(1/2) and sqrt(2) and s = (m - 1) / (m + 1) it is k ln 2 + 2 artanh(s), by its series. */
+INLINE void log_lanes(vec *x)
+{
+    static const double terms[] = {2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13,
+                                   2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
+    const double ln2_hi = 0x1.62e42fefa3800p-1, ln2_lo = 0x1.ef35793c76730p-45;
+    const double whole = 0x1p+52; /* its low bits hold an integer */
+    ivec bits = (ivec)*x, positive = (ivec)(*x > 0.0);
+    vec m = (vec)((bits & UINT64_C(0x000fffffffffffff)) | UINT64_C(0x3ff0000000000000));
+    vec k = (vec)((bits >> 52) | UINT64_C(0x4330000000000000)) - (whole + 1023.0);
+    vec halved = m * 0.5, next = k + 1.0, least = (vec){0} - (double)INFINITY;
+    ivec high = (ivec)(m > 0x1.6a09e667f3bcdp+0);
+    pick_lanes(&m, &high, &halved, &m);
+    pick_lanes(&k, &high, &next, &k);
+    vec f = m - 1.0, s = f / (f + 2.0), z = s * s, half = f * f * 0.5;
+    vec rest = z * terms[0] + terms[1];
+    for (int i = 2; i < 11; i++)
+        rest = rest * z + terms[i];
+    vec ln = k * ln2_hi + (f - (half - (s * (half + rest * z) + k * ln2_lo)));
+    pick_lanes(x, &positive, &ln, &least);
+}
+
+/* The integral of exp(-y^2 / 2) from |x| to infinity, divided by exp(-x^2 / 2), within 1e-15 of
+ * itself. Times |x| + 4 it is a polynomial in (|x| - 4) / (|x| + 4), fitted at Chebyshev nodes. */
+INLINE void scaled_tail_lanes(const vec *x, vec *tail)
 {
     static const double even_terms[] = {
         -0x1.22e0dbb723c0fp-28, 0x1.59f5967c36434p-25,  -0x1.a816713378ba3p-23,
@@ -77,9 +101,17 @@ INLINE void tail_lanes(const vec *x, vec *tail, vec *bell)
         odd = odd * q + odd_terms[i];
     }
     even = even * q + even_terms[11];
+    *tail = (even + t * odd) * d;
+}
+
+/* From x: bell = exp(-x^2 / 2) and tail = the integral of the bell from |x| to infinity, within
+ * 1e-15 of itself but for the error of the square. */
+INLINE void tail_lanes(const vec *x, vec *tail, vec *bell)
+{
+    scaled_tail_lanes(x, tail);
     *bell = *x * *x * -0.5;
     exp_lanes(bell);
-    *tail = (even + t * odd) * d * *bell;
+    *tail *= *bell;
 }
 
 /* The integral of the bell from a to b > a, from the tails at both. */

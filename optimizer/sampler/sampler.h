@@ -4,7 +4,8 @@
  * `suggest` changes nothing that could change a later suggestion; `observe` does. An ask of n is n
  * times an ask of 1 with the proposals registered as pending in between. history lived = history
  * restored: calling observe for the same observations in the same order gives the same model, byte
- * for byte. tests/contract/sampler_contract.c checks all of this for every row of the registry. */
+ * for byte. tests/contract/sampler_contract.c checks all of this for every row of the registry and
+ * every preset of a row. */
 #ifndef FARM_OPTIMIZER_SAMPLER_H
 #define FARM_OPTIMIZER_SAMPLER_H
 
@@ -22,6 +23,9 @@ enum suggest_result {
 struct sampler_ops {
     const char *name;  /* as in `sampler: {name: ...}` */
     const char *about; /* one line for the documentation */
+    /* Presets that are samplers of their own, ends with NULL, the default first: create makes one
+     * of them, which has the other operations, and this row has none. NULL: no such presets. */
+    const struct sampler_ops *const *presets;
     /* Checks the settings and allocates. Fault sentences begin with "sampler.". */
     err_t (*create)(struct sampler **out, const struct space *space,
                     const struct sampler_config *config, bool maximize, struct errmsg *em);

@@ -65,6 +65,18 @@ err_t settings_read(const struct sampler_config *config, const struct setting *r
     return ERR_OK;
 }
 
+err_t settings_switch(const struct sampler_config *config, const char *name, bool *value,
+                      struct errmsg *em)
+{
+    struct json_object *v;
+    if (!config->options || !json_object_object_get_ex(config->options, name, &v))
+        return ERR_OK;
+    if (!json_object_is_type(v, json_type_boolean))
+        return errmsg_set(em, ERR_INVALID, "sampler.%s: expected true or false", name);
+    *value = json_object_get_boolean(v);
+    return ERR_OK;
+}
+
 err_t settings_preset(const struct sampler_config *config, const char *const *presets,
                       struct errmsg *em)
 {

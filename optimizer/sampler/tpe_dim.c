@@ -1,9 +1,9 @@
 /* The mapping of a parameter to a distribution of Hyperopt's TPE.
  *
- * Used by tpe_model.c (where observations stand) and tpe_suggest.c (what a candidate is).
- * Parameters with `round` are Hyperopt's q types as they are. Grids (`step`) have no counterpart
- * there: they are rounded types whose bounds lie half a step outside the grid, so that the end
- * points have a full cell. */
+ * Used by tpe_model.c, optuna_model.c (where observations stand), tpe_suggest.c and mixture_*.c
+ * (what a candidate is). Parameters with `round` are Hyperopt's q types as they are. Grids (`step`)
+ * have no counterpart there: they are rounded types whose bounds lie half a step outside the grid,
+ * so that the end points have a full cell. */
 #include "tpe_dim.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* How a parameter of the space becomes a distribution of Hyperopt's TPE. docs/samplers.md has the
- * table. */
+/* How a parameter of the space becomes a distribution of Hyperopt's TPE, and of Optuna's where it
+ * has a counterpart. docs/samplers.md has the tables. */
 #ifndef FARM_OPTIMIZER_TPE_DIM_H
 #define FARM_OPTIMIZER_TPE_DIM_H
 

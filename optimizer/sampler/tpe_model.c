@@ -2,8 +2,9 @@
  * noted, and done at the next ask, one by one or, when much came at once (a restart), by building
  * anew.
  *
- * Called by tpe.c. Which outcome counts how is decided here and described in docs/samplers.md:
- * pending and pruned trials count with infinite loss, failed and cancelled ones do not count. */
+ * Called by tpe_hyperopt.c. Which outcome counts how is decided here and described in
+ * docs/samplers.md: pending and pruned trials count with infinite loss, failed and cancelled ones
+ * do not count. */
 #include "tpe_model.h"
 
 #include <math.h>

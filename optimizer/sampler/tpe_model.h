@@ -1,6 +1,6 @@
-/* What TPE knows: which trials count, which of them are good, and both densities of every
- * parameter. A function of the trials' outcomes and points alone: the order and the number of calls
- * that brought them leave no trace. */
+/* What the preset `hyperopt` knows: which trials count, which of them are good, and both densities
+ * of every parameter. A function of the trials' outcomes and points alone: the order and the number
+ * of calls that brought them leave no trace. */
 #ifndef FARM_OPTIMIZER_TPE_MODEL_H
 #define FARM_OPTIMIZER_TPE_MODEL_H
 

@@ -1,10 +1,10 @@
 /* Candidates and their choice, parameter by parameter.
  *
- * Called by tpe.c; only reads the densities. Only which candidate has the greatest l / g matters,
- * so constant factors are left out (parzen.h) and g is mostly not summed: bounds of g bound the
- * ratios, and a candidate that cannot reach what another has for certain is out. When one is left,
- * it is the one; when more are, their ratios are computed in full. The choice is the one that
- * scoring all of them would make. */
+ * Called by tpe_hyperopt.c; only reads the densities. Only which candidate has the greatest l / g
+ * matters, so constant factors are left out (parzen.h) and g is mostly not summed: bounds of g
+ * bound the ratios, and a candidate that cannot reach what another has for certain is out. When one
+ * is left, it is the one; when more are, their ratios are computed in full. The choice is the one
+ * that scoring all of them would make. */
 #include "tpe_suggest.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* What every sampler owes, run over each row of the registry: legal points, no trace of the way to
- * a state, no effect of a question on the next, an end where the space ends, settings checked. */
+/* What every sampler owes, run over each row of the registry and each preset of a row: legal
+ * points, no trace of the way to a state, no effect of a question on the next, an end where the
+ * space ends, settings checked. */
 #include <json-c/json.h>
 #include <math.h>
 #include <setjmp.h>
@@ -25,6 +26,11 @@
     "\"n\":{\"int\":[0,4],\"step\":2,\"when\":{\"act\":[\"tanh\"]}}}"
 #define FINITE_POINTS (3 * (1 + 3))
 
+/* What is tested: a row of the registry, or one of its presets. */
+struct subject {
+    const struct sampler_ops *row, *preset; /* preset may be NULL */
+};
+
 struct bed {
     struct spec *spec;
     struct sampler *sampler;
@@ -33,26 +39,26 @@ struct bed {
     struct buf why;
 };
 
-static const char *extra_of(const char *sampler)
+static const char *extra_of(const struct subject *s)
 {
-    return strcmp(sampler, "grid") ? "" : ",\"points\":7";
+    return strcmp(s->row->name, "grid") ? "" : ",\"points\":7";
 }
 
-static err_t open_bed(struct bed *b, const char *sampler, const char *space, const char *extra,
+static err_t open_bed(struct bed *b, const struct subject *s, const char *space, const char *extra,
                       struct errmsg *em)
 {
-    char text[4096];
+    char text[4096], preset[100] = "";
     *b = (struct bed){0};
+    if (s->preset)
+        snprintf(preset, sizeof preset, ",\"preset\":\"%s\"", s->preset->name);
     snprintf(text, sizeof text,
              "{\"study\":\"s\",\"objective\":{\"command\":[\"x\"]},\"space\":%s,"
-             "\"sampler\":{\"name\":\"%s\",\"seed\":7%s}}",
-             space, sampler, extra);
+             "\"sampler\":{\"name\":\"%s\",\"seed\":7%s%s}}",
+             space, s->row->name, preset, extra);
     err_t e = spec_parse(str_of(text), &b->spec, em);
     if (e)
         return e;
-    const struct sampler_ops *ops = sampler_find(str_of(sampler));
-    assert_non_null(ops);
-    e = ops->create(&b->sampler, b->spec->space, &b->spec->sampler, false, em);
+    e = s->row->create(&b->sampler, b->spec->space, &b->spec->sampler, false, em);
     b->history = history_new(b->spec->space);
     b->point = calloc(b->spec->space->n + 1, sizeof *b->point);
     buf_init(&b->why, 4096);
@@ -69,11 +75,11 @@ static void close_bed(struct bed *b)
     buf_fini(&b->why);
 }
 
-static void must_open(struct bed *b, const char *sampler, const char *space)
+static void must_open(struct bed *b, const struct subject *s, const char *space)
 {
     struct errmsg em = {""};
-    if (open_bed(b, sampler, space, extra_of(sampler), &em))
-        fail_msg("%s: %s", sampler, em.text);
+    if (open_bed(b, s, space, extra_of(s), &em))
+        fail_msg("%s: %s", s->row->name, em.text);
 }
 
 static void observe(struct bed *b, uint64_t trial)
@@ -164,21 +170,21 @@ static uint64_t live(struct bed *b, uint64_t n, uint64_t slots, double (*points)
     return n;
 }
 
-static void suggestions_are_legal(const char *name)
+static void suggestions_are_legal(const struct subject *s)
 {
     struct bed b;
     double points[400][16];
-    must_open(&b, name, MIXED);
+    must_open(&b, s, MIXED);
     assert_int_equal(live(&b, 400, 9, points), 400);
     close_bed(&b);
 }
 
-static void asking_changes_nothing(const char *name)
+static void asking_changes_nothing(const struct subject *s)
 {
     struct bed asked, quiet;
     double points[200][16];
-    must_open(&asked, name, MIXED);
-    must_open(&quiet, name, MIXED);
+    must_open(&asked, s, MIXED);
+    must_open(&quiet, s, MIXED);
     for (uint64_t t = 0; t < 200; t++) {
         for (uint64_t k = 0; k < 3; k++)
             suggest(&asked, t + 50 * k + k);
@@ -199,15 +205,15 @@ static void asking_changes_nothing(const char *name)
 
 /* A fresh sampler that is told everything in another order, and of outcomes only at the end, asks
  * the same. */
-static void history_restored_is_history_lived(const char *name)
+static void history_restored_is_history_lived(const struct subject *s)
 {
     struct bed lived, restored;
     static double points[600][16];
     const uint64_t sizes[] = {0, 1, 19, 30, 150, 330};
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        uint64_t n = sizes[s];
-        must_open(&lived, name, MIXED);
-        must_open(&restored, name, MIXED);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint64_t n = sizes[i];
+        must_open(&lived, s, MIXED);
+        must_open(&restored, s, MIXED);
         assert_int_equal(live(&lived, n, 7, points), n);
         for (uint64_t t = 0; t < n; t++)
             propose(&restored, t, points[t]);
@@ -225,12 +231,12 @@ static void history_restored_is_history_lived(const char *name)
 }
 
 /* Numbers that were only expected are taken back as if they had never been. */
-static void retracted_is_never_proposed(const char *name)
+static void retracted_is_never_proposed(const struct subject *s)
 {
     struct bed b, clean;
     double points[120][16];
-    must_open(&b, name, MIXED);
-    must_open(&clean, name, MIXED);
+    must_open(&b, s, MIXED);
+    must_open(&clean, s, MIXED);
     for (uint64_t t = 0; t < 120; t++) {
         for (uint64_t k = 0; k < 3; k++) {
             suggest(&b, 1000 + t * 3 + k);
@@ -257,11 +263,11 @@ static void retracted_is_never_proposed(const char *name)
 }
 
 /* Small spaces: legal to the end; one that knows an end has asked for each point once. */
-static void finite_spaces_end_or_go_on(const char *name)
+static void finite_spaces_end_or_go_on(const struct subject *s)
 {
     struct bed b;
     double points[60][16];
-    must_open(&b, name, FINITE);
+    must_open(&b, s, FINITE);
     uint64_t n = live(&b, 60, 3, points);
     if (n < 60) {
         assert_int_equal(n, FINITE_POINTS);
@@ -273,10 +279,10 @@ static void finite_spaces_end_or_go_on(const char *name)
     close_bed(&b);
 }
 
-static void everything_may_fail(const char *name)
+static void everything_may_fail(const struct subject *s)
 {
     struct bed b;
-    must_open(&b, name, MIXED);
+    must_open(&b, s, MIXED);
     for (uint64_t t = 0; t < 100; t++) {
         assert_int_equal(suggest(&b, t), SUGGEST_OK);
         assert_legal(&b);
@@ -286,10 +292,10 @@ static void everything_may_fail(const char *name)
     close_bed(&b);
 }
 
-static void everything_may_be_pending(const char *name)
+static void everything_may_be_pending(const struct subject *s)
 {
     struct bed b;
-    must_open(&b, name, MIXED);
+    must_open(&b, s, MIXED);
     for (uint64_t t = 0; t < 150; t++) {
         assert_int_equal(suggest(&b, t), SUGGEST_OK);
         assert_legal(&b);
@@ -299,10 +305,10 @@ static void everything_may_be_pending(const char *name)
 }
 
 /* One point again and again, and losses that are all the same. */
-static void repetition_does_no_harm(const char *name)
+static void repetition_does_no_harm(const struct subject *s)
 {
     struct bed b;
-    must_open(&b, name, MIXED);
+    must_open(&b, s, MIXED);
     assert_int_equal(suggest(&b, 0), SUGGEST_OK);
     double same[16];
     memcpy(same, b.point, b.spec->space->n * sizeof *same);
@@ -315,25 +321,39 @@ static void repetition_does_no_harm(const char *name)
     close_bed(&b);
 }
 
-static void bad_settings_are_named(const char *name)
+static void a_setting_that_is_none_is_named(const struct subject *s)
 {
-    static const char *const bad[] = {",\"no_such_setting\":1", ",\"preset\":\"no such preset\""};
-    for (size_t i = 0; i < 2; i++) {
-        struct bed b;
-        struct errmsg em = {""};
-        char extra[200];
-        snprintf(extra, sizeof extra, "%s%s", extra_of(name), bad[i]);
-        assert_int_not_equal(open_bed(&b, name, MIXED, extra, &em), ERR_OK);
-        assert_non_null(strstr(em.text, "sampler."));
-        close_bed(&b);
-    }
+    struct bed b;
+    struct errmsg em = {""};
+    char extra[200];
+    snprintf(extra, sizeof extra, "%s,\"no_such_setting\":1", extra_of(s));
+    assert_int_not_equal(open_bed(&b, s, MIXED, extra, &em), ERR_OK);
+    assert_non_null(strstr(em.text, "sampler.no_such_setting"));
+    close_bed(&b);
 }
 
-static void each(void (*test)(const char *))
+static void why_names_the_preset(const struct subject *s)
 {
-    for (const struct sampler_ops *const *s = sampler_registry(); *s; s++) {
-        print_message("    %s\n", (*s)->name);
-        test((*s)->name);
+    struct bed b;
+    must_open(&b, s, MIXED);
+    assert_int_equal(suggest(&b, 0), SUGGEST_OK);
+    assert_non_null(strstr(buf_z(&b.why), s->row->name));
+    if (s->preset)
+        assert_non_null(strstr(buf_z(&b.why), s->preset->name));
+    close_bed(&b);
+}
+
+static void each(void (*test)(const struct subject *))
+{
+    for (const struct sampler_ops *const *row = sampler_registry(); *row; row++) {
+        struct subject s = {*row, NULL};
+        print_message("    %s\n", (*row)->name);
+        test(&s);
+        for (size_t i = 0; (*row)->presets && (*row)->presets[i]; i++) {
+            s.preset = (*row)->presets[i];
+            print_message("    %s, preset %s\n", (*row)->name, s.preset->name);
+            test(&s);
+        }
     }
 }
 
@@ -351,18 +371,56 @@ CASE(finite_spaces_end_or_go_on)
 CASE(everything_may_fail)
 CASE(everything_may_be_pending)
 CASE(repetition_does_no_harm)
-CASE(bad_settings_are_named)
+CASE(a_setting_that_is_none_is_named)
+CASE(why_names_the_preset)
+
+static void assert_sound(const struct sampler_ops *ops)
+{
+    assert_true(ops->name && ops->about && ops->create);
+    if (ops->presets)
+        return;
+    assert_true(ops->destroy && ops->observe && ops->suggest);
+}
 
 static void registry_is_sound(void **state)
 {
     (void)state;
     for (const struct sampler_ops *const *s = sampler_registry(); *s; s++) {
-        assert_true((*s)->name && (*s)->about);
-        assert_true((*s)->create && (*s)->destroy && (*s)->observe && (*s)->suggest);
+        assert_sound(*s);
         assert_ptr_equal(sampler_find(str_of((*s)->name)), *s);
+        for (size_t i = 0; (*s)->presets && (*s)->presets[i]; i++)
+            assert_sound((*s)->presets[i]);
     }
     assert_null(sampler_find(STR("no such sampler")));
     assert_null(sampler_find(STR("")));
+}
+
+static void without_a_preset_it_is_the_first(void **state)
+{
+    (void)state;
+    for (const struct sampler_ops *const *row = sampler_registry(); *row; row++) {
+        struct subject s = {*row, NULL};
+        struct bed b;
+        must_open(&b, &s, MIXED);
+        assert_ptr_equal(b.sampler->ops, (*row)->presets ? (*row)->presets[0] : *row);
+        close_bed(&b);
+    }
+}
+
+static void an_unknown_preset_is_named_with_the_known(void **state)
+{
+    (void)state;
+    static const struct sampler_ops unknown = {.name = "no such preset"};
+    for (const struct sampler_ops *const *row = sampler_registry(); *row; row++) {
+        struct subject s = {*row, &unknown};
+        struct errmsg em = {""};
+        struct bed b;
+        assert_int_not_equal(open_bed(&b, &s, MIXED, extra_of(&s), &em), ERR_OK);
+        assert_non_null(strstr(em.text, "sampler.preset"));
+        for (size_t i = 0; (*row)->presets && (*row)->presets[i]; i++)
+            assert_non_null(strstr(em.text, (*row)->presets[i]->name));
+        close_bed(&b);
+    }
 }
 
 int main(void)
@@ -377,7 +435,10 @@ int main(void)
         cmocka_unit_test(case_everything_may_fail),
         cmocka_unit_test(case_everything_may_be_pending),
         cmocka_unit_test(case_repetition_does_no_harm),
-        cmocka_unit_test(case_bad_settings_are_named),
+        cmocka_unit_test(case_a_setting_that_is_none_is_named),
+        cmocka_unit_test(case_why_names_the_preset),
+        cmocka_unit_test(without_a_preset_it_is_the_first),
+        cmocka_unit_test(an_unknown_preset_is_named_with_the_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ class Replay(FarmTest):
         self.assertEqual(difference["came"], json.loads(params))
 
     def test_changed_specifications(self):
-        """A longer study, then another space: each proposal is recomputed under the one it was made under."""
+        """A longer study, then another space and preset: each proposal is recomputed under the one it was made under."""
         farm = self.farm()
         spec = study("s", 20, [])
         del spec["sampler"]["seed"]  # then it comes from the bytes of the specification
@@ -88,6 +88,7 @@ class Replay(FarmTest):
         farm.db = os.path.join(farm.dir, "s.tunefarm.db")
         farm.tunefarm("run", "--trials", "40", "--slots", "2", farm.write_study(spec), broker=False)
         spec["space"]["x"] = {"float": [0, 2]}
+        spec["sampler"]["preset"] = "optuna"
         spec["stop"]["trials"] = 65
         farm.tunefarm("run", "--edit", "--slots", "2", farm.write_study(spec), broker=False)
         replay(self, farm, "s", 65)

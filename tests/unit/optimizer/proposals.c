@@ -22,6 +22,8 @@ const struct kept_study kept_studies[] = {
     {"random", "{\"name\":\"random\",\"seed\":1}"},
     {"grid", "{\"name\":\"grid\",\"points\":4}"},
     {"tpe-hyperopt", "{\"name\":\"tpe\",\"preset\":\"hyperopt\",\"seed\":1}"},
+    {"tpe-optuna", "{\"name\":\"tpe\",\"preset\":\"optuna\",\"seed\":1}"},
+    {"tpe-optuna-4", "{\"name\":\"tpe\",\"preset\":\"optuna\",\"generation\":4,\"seed\":1}"},
     {NULL, NULL},
 };
 
