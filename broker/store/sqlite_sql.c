@@ -27,7 +27,7 @@ struct sql_run {
     sqlite3_stmt *st;
     int64_t spent_ns, limit_ns, began;
     size_t bytes, limit_bytes;
-    bool columns_sent;
+    bool columns_sent, cut;
     struct buf line;
     struct errmsg fault;
 };
@@ -227,7 +227,7 @@ static bool run_rows(struct sql_run *r, struct group *g, struct answer *a)
         fail(r, "the question took too long; ask for less");
     else if (rc != SQLITE_ROW)
         fail(r, sqlite3_errmsg(r->d->sql));
-    else if (r->bytes > r->limit_bytes)
+    else if ((r->cut = r->bytes > r->limit_bytes))
         fail(r, "the answer is too large; ask for fewer rows (limit) or columns");
     return r->fault.text[0] != 0;
 }
@@ -250,6 +250,7 @@ bool sql_run_slice(struct sql_run *r, struct group *g, uint64_t seq)
         a->error = arena_dup(&g->arena, str_of(r->fault.text));
         a->error.n = str_utf8_cut(a->error, 1024);
         a->n_lines = 0;
+        a->cut = r->cut;
     }
     if (last)
         sql_run_free(r);

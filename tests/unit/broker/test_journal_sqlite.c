@@ -35,14 +35,19 @@ static int teardown(void **unused)
     return 0;
 }
 
+static struct journal *open_with(const struct journal_config *c)
+{
+    struct journal *j;
+    struct errmsg em = {{0}};
+    if (journal_open(&j, c, &em) != ERR_OK)
+        fail_msg("%s", em.text);
+    return j;
+}
+
 static struct journal *open_journal(uint64_t ballast)
 {
     struct journal_config c = {.file = file, .ballast = ballast, .sql_ns = INT64_C(300000000)};
-    struct journal *j;
-    struct errmsg em = {{0}};
-    if (journal_open(&j, &c, &em) != ERR_OK)
-        fail_msg("%s", em.text);
-    return j;
+    return open_with(&c);
 }
 
 static err_t try_open(struct errmsg *em)
@@ -181,6 +186,7 @@ static struct group *study_group(void)
 
 struct rows {
     uint32_t n, groups;
+    bool cut;
     char first[300], error[300];
 };
 
@@ -204,6 +210,7 @@ static struct rows ask(struct journal *j, const char *query, const char *arg)
             str_copyz(r.error, sizeof r.error, x->error);
             r.n += x->n_lines;
             r.groups++;
+            r.cut = x->cut;
             complete = x->complete;
         }
         group_free(g);
@@ -349,6 +356,24 @@ static void test_questions_that_are_refused(void **unused)
     journal_close(j);
 }
 
+static void test_an_answer_that_is_too_large(void **unused)
+{
+    (void)unused;
+    struct journal_config c = {.file = file, .sql_bytes = 1 << 20};
+    struct journal *j = open_with(&c);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, study_group());
+    group_free(wait_done(j));
+    struct rows r = ask(j, "select number, hex(zeroblob(100000)) from trial order by number", NULL);
+    assert_non_null(strstr(r.error, "too large"));
+    assert_true(r.cut); /* those that came are right */
+    assert_true(r.n > 0 && r.n < 1000);
+    assert_true(str_starts(str_of(r.first), "[0,\"0000"));
+    assert_false(ask(j, "select nonsense", NULL).cut);
+    journal_close(j);
+}
+
 static void test_ballast(void **unused)
 {
     (void)unused;
@@ -382,6 +407,7 @@ int main(void)
         EACH(test_questions),
         EACH(test_records),
         EACH(test_questions_that_are_refused),
+        EACH(test_an_answer_that_is_too_large),
         EACH(test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
