@@ -53,8 +53,8 @@ static const struct opt_table export_table = {
     .usage = "tunefarm export [OPTION ...] STUDY",
     .summary = "write all trials as CSV or JSON lines",
     .text = "Writes all trials of a study in order of their numbers, with every digit. A parameter "
-            "that is not active in a trial has an empty field. A study may be exported while it "
-            "runs.",
+            "that is not active in a trial has an empty field, one whose value is null the text "
+            "null. A study may be exported while it runs.",
     .rows = export_rows,
     .n = sizeof export_rows / sizeof export_rows[0],
 };
@@ -145,6 +145,18 @@ static void csv_head(struct export *x, const struct row *r)
     buf_addc(&x->line, '\n');
 }
 
+/* An option may be null: that is its text, since nothing stands for a parameter that is not active.
+ */
+static void param_field(struct buf *out, struct json_object *params, const char *name)
+{
+    struct json_object *v;
+    bool active = json_object_object_get_ex(params, name, &v);
+    if (active && !v)
+        buf_addz(out, "null");
+    else if (active)
+        csv_value(out, v);
+}
+
 static void csv_row(struct export *x, const struct row *r)
 {
     struct json_object *params = inner(r, "params");
@@ -158,7 +170,7 @@ static void csv_row(struct export *x, const struct row *r)
         for (size_t k = 0; k < x->params.n; k++) {
             if (k)
                 buf_addc(&x->line, ',');
-            csv_value(&x->line, json_get(params, x->params.v[k]));
+            param_field(&x->line, params, x->params.v[k]);
         }
     }
     buf_addc(&x->line, '\n');
