@@ -11,74 +11,134 @@
 
 #include "kernels_lanes.h"
 
-#define GROUP 5 /* factors of at most 3e7 whose product is a float */
+#define GROUP      5     /* factors of at most 3e7 whose product is a float */
+#define GROUP_MOST 1e15F /* of a group's product; two of them are a float too */
 
-typedef float fvec __attribute__((vector_size(ROWS_LANES * sizeof(float))));
-typedef int32_t svec __attribute__((vector_size(ROWS_LANES * sizeof(int32_t))));
+#define WIDE       16    /* floats of a vector */
+#define VECTORS    (ROWS_LANES / WIDE)
+
+typedef float fvec __attribute__((vector_size(WIDE * sizeof(float))));
+typedef int32_t svec __attribute__((vector_size(WIDE * sizeof(int32_t))));
+
+/* Several vectors go through every step together, since one alone would wait for its own results.
+ */
+struct lanes {
+    fvec v[VECTORS];
+};
+#define EACH(i) for (int i = 0; i < VECTORS; i++)
 
 INLINE void pick(fvec *out, const svec *mask, const fvec *a, const fvec *b)
 {
     *out = (fvec)(((svec)*a & *mask) | ((svec)*b & ~*mask));
 }
 
-INLINE void number(fvec *product, const fvec *place, const struct factor *f)
+INLINE void load(struct lanes *l, const float *from)
 {
-    fvec z = (*place - f->at) * f->inv;
-    *product *= z * z + 1.0F;
+    EACH (i)
+        memcpy(&l->v[i], from + (size_t)i * WIDE, sizeof l->v[i]);
 }
 
-INLINE void sometimes(fvec *product, const fvec *place, const struct factor *f)
+INLINE void fill(struct lanes *l, float x)
 {
-    fvec z = (*place - f->at) * f->inv, there = z * z + 1.0F, lacks = (fvec){0} + f->lacks;
-    svec absent = (svec)(*place < 0.0F);
-    pick(&there, &absent, &lacks, &there);
-    *product *= there;
+    EACH (i)
+        l->v[i] = (fvec){0} + x;
 }
 
-INLINE void category(fvec *product, const fvec *place, const struct factor *f)
+INLINE void number(struct lanes *product, const struct lanes *place, const struct factor *f)
+{
+    EACH (i) {
+        fvec z = (place->v[i] - f->at) * f->inv;
+        product->v[i] *= z * z + 1.0F;
+    }
+}
+
+INLINE void sometimes(struct lanes *product, const struct lanes *place, const struct factor *f)
+{
+    fvec lacks = (fvec){0} + f->lacks;
+    EACH (i) {
+        fvec z = (place->v[i] - f->at) * f->inv, there = z * z + 1.0F;
+        svec absent = (svec)(place->v[i] < 0.0F);
+        pick(&there, &absent, &lacks, &there);
+        product->v[i] *= there;
+    }
+}
+
+INLINE void category(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
     fvec same = (fvec){0} + 1.0F, other = (fvec){0} + f->other, lacks = (fvec){0} + f->lacks;
-    svec equal = (svec)(*place == f->at), absent = (svec)(*place < 0.0F);
-    pick(&other, &equal, &same, &other);
-    pick(&other, &absent, &lacks, &other);
-    *product *= other;
+    EACH (i) {
+        fvec x;
+        svec equal = (svec)(place->v[i] == f->at), absent = (svec)(place->v[i] < 0.0F);
+        pick(&x, &equal, &same, &other);
+        pick(&x, &absent, &lacks, &x);
+        product->v[i] *= x;
+    }
 }
 
-INLINE void kernel(fvec *out, const struct rows *r, uint32_t row, const struct factor *f,
-                   uint32_t n_factors)
+/* 1 / the product of a group's factors, at most GROUP of them, never below 1 / GROUP_MOST. */
+INLINE void group(struct lanes *product, const struct rows *r, uint32_t row,
+                  const struct factor *f, uint32_t n)
 {
-    fvec result = (fvec){0} + 1.0F, least = (fvec){0} + PRODUCT_KERNEL_LEAST;
-    for (uint32_t begin = 0; begin < n_factors; begin += GROUP) {
-        uint32_t end = begin + GROUP < n_factors ? begin + GROUP : n_factors;
-        fvec product = (fvec){0} + 1.0F, place;
-        for (uint32_t i = begin; i < end; i++) {
-            memcpy(&place, rows_column(r, f[i].axis) + row, sizeof place);
-            if (f[i].kind == FACTOR_NUMBER)
-                number(&product, &place, &f[i]);
-            else if (f[i].kind == FACTOR_SOMETIMES)
-                sometimes(&product, &place, &f[i]);
-            else
-                category(&product, &place, &f[i]);
-        }
-        result /= product;
-        svec small = (svec)(result < PRODUCT_KERNEL_LEAST);
-        pick(&result, &small, &least, &result);
+    struct lanes place;
+    fvec most = (fvec){0} + GROUP_MOST;
+    fill(product, 1);
+    for (uint32_t k = 0; k < n; k++) {
+        load(&place, rows_column(r, f[k].axis) + row);
+        if (f[k].kind == FACTOR_NUMBER)
+            number(product, &place, &f[k]);
+        else if (f[k].kind == FACTOR_SOMETIMES)
+            sometimes(product, &place, &f[k]);
+        else
+            category(product, &place, &f[k]);
     }
-    *out = result;
+    EACH (i) {
+        svec great = (svec)(product->v[i] > GROUP_MOST);
+        pick(&product->v[i], &great, &most, &product->v[i]);
+    }
+}
+
+/* result /= product, but never below what product_kernel.h allows. */
+INLINE void divide(struct lanes *result, const struct lanes *product)
+{
+    fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST;
+    EACH (i) {
+        result->v[i] /= product->v[i];
+        svec small = (svec)(result->v[i] < PRODUCT_KERNEL_LEAST);
+        pick(&result->v[i], &small, &least, &result->v[i]);
+    }
+}
+
+/* Two groups a division: that is what costs. */
+INLINE void kernel(struct lanes *out, const struct rows *r, uint32_t row, const struct factor *f,
+                   uint32_t n)
+{
+    struct lanes one, two;
+    fill(out, 1);
+    for (uint32_t i = 0; i < n; i += 2 * GROUP) {
+        group(&one, r, row, f + i, n - i < GROUP ? n - i : GROUP);
+        if (n - i > GROUP) {
+            group(&two, r, row, f + i + GROUP, n - i < 2 * GROUP ? n - i - GROUP : GROUP);
+            EACH (k)
+                one.v[k] *= two.v[k];
+        }
+        divide(out, &one);
+    }
 }
 
 INLINE double sum_all(const struct rows *r, uint32_t n, const float *weight, const struct factor *f,
                       uint32_t n_factors)
 {
-    fvec sum = {0}, k, w;
+    struct lanes sum, k, w;
+    fill(&sum, 0);
     for (uint32_t row = 0; row < n; row += ROWS_LANES) {
         kernel(&k, r, row, f, n_factors);
-        memcpy(&w, weight + row, sizeof w);
-        sum += k * w;
+        load(&w, weight + row);
+        EACH (i)
+            sum.v[i] += k.v[i] * w.v[i];
     }
     double total = 0;
     for (int i = 0; i < ROWS_LANES; i++)
-        total += (double)sum[i];
+        total += (double)sum.v[i / WIDE][i % WIDE];
     return total;
 }
 

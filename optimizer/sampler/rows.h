@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define ROWS_LANES  16      /* columns are padded with zeros to a multiple of it */
+#define ROWS_LANES  64      /* columns are padded with zeros to a multiple of it */
 #define ROWS_ABSENT (-1.0F) /* place of a trial on an axis that it does not have */
 
 struct rows {
