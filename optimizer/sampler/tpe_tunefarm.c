@@ -40,12 +40,12 @@ static err_t read_settings(struct tunefarm *t, const struct sampler_config *conf
 {
     struct acquisition_rule *a = &t->rule;
     t->startup = 10;
-    t->good_exponent = 0.6;
+    t->good_exponent = 0.5;
     t->good_most = 25;
     *a = (struct acquisition_rule){
         .bandwidth = {.width = 0.6, .bad = 0.7, .spread = 0.25, .category = 1},
         .candidates = 24,
-        .prior_good = 1,
+        .prior_good = 0.5,
         .prior_bad = 1};
     const struct setting rows[] = {
         {"n_startup", 1, LATIN_MOST, true, &t->startup},
