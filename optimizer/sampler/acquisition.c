@@ -11,9 +11,10 @@
 #include "alloc.h"
 #include "rmath.h"
 
-#define PI     3.14159265358979323846
-#define REDRAW 8 /* more tries for a candidate whose point is taken, and as many with one change   \
-                  */
+#define PI 3.14159265358979323846
+#define REDRAW                                                                                     \
+    8 /* more tries for a candidate whose point is taken, and as many with one change              \
+       */
 
 void acquisition_init(struct acquisition *a, const struct evidence *e,
                       const struct acquisition_rule *rule)
@@ -23,7 +24,7 @@ void acquisition_init(struct acquisition *a, const struct evidence *e,
     bandwidth_init(&a->widths, n);
     candidate_init(&a->best, n);
     candidate_init(&a->next, n);
-    a->good = alloc_array(GOOD_MOST + ROWS_LANES, sizeof *a->good);
+    a->good = alloc_array(GOOD_MOST + ROSTER_LANES, sizeof *a->good);
     a->shrink = alloc_array(n + 1, sizeof *a->shrink);
     a->factors = alloc_array(n + 1, sizeof *a->factors);
 }
@@ -42,7 +43,7 @@ void acquisition_fini(struct acquisition *a)
 }
 
 /* n weights: the first `none` are 0, the others w; zeros behind. */
-static void weigh(float **v, uint32_t *cap, const struct rows *rows, uint32_t none, float w)
+static void weigh(float **v, uint32_t *cap, const struct roster *rows, uint32_t none, float w)
 {
     if (*cap < rows->cap) {
         *cap = rows->cap;
@@ -59,7 +60,7 @@ static void prepare(struct acquisition *a, uint32_t n_good)
     for (uint32_t i = 0; i < e->space->n; i++)
         if (e->axes[i].kind == AXIS_NUMBER)
             a->shrink[i] = r_log(a->widths.bad[i] / a->widths.good[i]);
-    for (uint32_t i = 0; i < GOOD_MOST + ROWS_LANES; i++)
+    for (uint32_t i = 0; i < GOOD_MOST + ROSTER_LANES; i++)
         a->good[i] = i < n_good ? (float)a->widths.weight[i] : 0;
     weigh(&a->near, &a->near_cap, &e->near, n_good, 1);
     weigh(&a->far, &a->far_cap, &e->far, 0, (float)exp2(e->level));

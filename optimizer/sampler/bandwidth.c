@@ -65,7 +65,7 @@ static double numbers_of_good(const struct bandwidth *b, const struct evidence *
 {
     double n = 0;
     for (uint32_t a = 0; a < e->space->n; a++) {
-        const float *place = rows_column(&e->near, a);
+        const float *place = roster_column(&e->near, a);
         for (uint32_t i = 0; e->axes[a].kind == AXIS_NUMBER && i < b->n_good; i++)
             n += place[i] >= 0;
     }
@@ -90,7 +90,7 @@ void bandwidth_fit(struct bandwidth *b, const struct bandwidth_rule *rule, const
     for (uint32_t a = 0; a < e->space->n; a++) {
         if (e->axes[a].kind != AXIS_NUMBER)
             continue;
-        struct moments m = measure(b, rows_column(&e->near, a));
+        struct moments m = measure(b, roster_column(&e->near, a));
         double h = width_of(rule, &e->axes[a], m, dimensions);
         b->good[a] = h > LEAST_WIDTH ? h : LEAST_WIDTH;
         b->bad[a] = h * rule->bad > LEAST_WIDTH ? h * rule->bad : LEAST_WIDTH;

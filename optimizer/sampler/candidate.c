@@ -87,11 +87,11 @@ void candidate_draw(struct candidate *c, const struct evidence *e, const struct 
     for (uint32_t i = 0; i < e->space->n; i++) {
         const struct axis *a = &e->axes[i];
         c->point[i] = (double)NAN;
-        c->place[i] = (double)ROWS_ABSENT;
+        c->place[i] = (double)ROSTER_ABSENT;
         if (!space_active(e->space, i, c->point))
             continue;
-        double at = row < e->near.n && i != fresh ? (double)rows_column(&e->near, i)[row]
-                                                  : (double)ROWS_ABSENT;
+        double at = row < e->near.n && i != fresh ? (double)roster_column(&e->near, i)[row]
+                                                  : (double)ROSTER_ABSENT;
         if (a->kind == AXIS_NUMBER)
             draw_number(c, a, i, at, b->good[i], r);
         else if (a->kind == AXIS_CATEGORY)

@@ -8,7 +8,7 @@
 #define CANDIDATE_PRIOR UINT32_MAX
 
 struct candidate {
-    double *place;   /* by axis; ROWS_ABSENT if inactive */
+    double *place;   /* by axis; ROSTER_ABSENT if inactive */
     double *point;   /* legal values, NaN = inactive; of continuous parameters only after
                         candidate_finish() */
     bool continuous; /* it has a continuous parameter, so no other trial has its point */

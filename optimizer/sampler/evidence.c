@@ -32,16 +32,16 @@ void evidence_init(struct evidence *e, const struct space *space, uint32_t near_
     e->places = alloc_array(space->n + 1, sizeof *e->places);
     for (uint32_t i = 0; i < space->n; i++)
         axis_init(&e->axes[i], &space->params[i]);
-    rows_init(&e->near, space->n);
-    rows_init(&e->far, space->n);
-    rows_init(&e->pending, space->n);
+    roster_init(&e->near, space->n);
+    roster_init(&e->far, space->n);
+    roster_init(&e->pending, space->n);
 }
 
 void evidence_fini(struct evidence *e)
 {
-    rows_fini(&e->near);
-    rows_fini(&e->far);
-    rows_fini(&e->pending);
+    roster_fini(&e->near);
+    roster_fini(&e->far);
+    roster_fini(&e->pending);
     free(e->axes);
     free(e->places);
     free(e->role);
@@ -83,9 +83,9 @@ static void add_far(struct evidence *e, uint32_t trial)
 {
     if (!keeps(trial, e->level))
         return;
-    rows_insert(&e->far, rows_find(&e->far, trial), trial, e->places);
+    roster_insert(&e->far, roster_find(&e->far, trial), trial, e->places);
     while (e->far.n > e->far_most)
-        rows_filter(&e->far, keeps, ++e->level);
+        roster_filter(&e->far, keeps, ++e->level);
 }
 
 static void count(struct evidence *e, enum class class)
@@ -116,13 +116,13 @@ static void add_ranked(struct evidence *e, const struct history *h, uint32_t tri
     count(e, r.class);
     uint32_t at = place_in_near(e, h, &r);
     if (at < e->near_most)
-        rows_insert(&e->near, at, trial, e->places);
+        roster_insert(&e->near, at, trial, e->places);
     else
         add_far(e, trial);
     if (e->near.n > e->near_most) {
         uint32_t last = e->near.trial[e->near.n - 1];
-        rows_get(&e->near, e->near.n - 1, e->places);
-        rows_remove(&e->near, e->near.n - 1);
+        roster_get(&e->near, e->near.n - 1, e->places);
+        roster_remove(&e->near, e->near.n - 1);
         add_far(e, last);
     }
 }
@@ -131,7 +131,7 @@ static void place(struct evidence *e, const struct history *h, uint32_t trial)
 {
     const double *point = history_point(h, trial);
     for (uint32_t i = 0; i < e->space->n; i++)
-        e->places[i] = isnan(point[i]) ? ROWS_ABSENT : (float)axis_place(&e->axes[i], point[i]);
+        e->places[i] = isnan(point[i]) ? ROSTER_ABSENT : (float)axis_place(&e->axes[i], point[i]);
 }
 
 static enum role role_of(const struct history *h, uint64_t trial)
@@ -157,7 +157,7 @@ static void add(struct evidence *e, const struct history *h, uint32_t trial, enu
     if (role == ROLE_RANKED)
         add_ranked(e, h, trial);
     else
-        rows_insert(&e->pending, rows_find(&e->pending, trial), trial, e->places);
+        roster_insert(&e->pending, roster_find(&e->pending, trial), trial, e->places);
 }
 
 static void count_anew(struct evidence *e, const struct history *h)
@@ -191,7 +191,7 @@ void evidence_observe(struct evidence *e, const struct history *h, uint32_t tria
     if (is == wanted)
         return;
     if (is == ROLE_PENDING)
-        rows_remove(&e->pending, rows_find(&e->pending, trial));
+        roster_remove(&e->pending, roster_find(&e->pending, trial));
     add(e, h, trial, wanted);
 }
 

@@ -14,7 +14,7 @@
 
 #include "axis.h"
 #include "history.h"
-#include "rows.h"
+#include "roster.h"
 
 #define EVIDENCE_NEAR 2048 /* most rows of near, and of far before it is thinned again */
 #define EVIDENCE_FAR  4096
@@ -22,7 +22,7 @@
 struct evidence {
     const struct space *space; /* borrowed */
     struct axis *axes;         /* one a parameter */
-    struct rows near, far, pending;
+    struct roster near, far, pending;
     uint8_t *role; /* by trial */
     uint64_t cap;
     uint32_t ranked;   /* trials */

@@ -14,8 +14,8 @@
 #define GROUP      5     /* factors of at most 3e7 whose product is a float */
 #define GROUP_MOST 1e15F /* of a group's product; two of them are a float too */
 
-#define WIDE       16    /* floats of a vector */
-#define VECTORS    (ROWS_LANES / WIDE)
+#define WIDE    16 /* floats of a vector */
+#define VECTORS (ROSTER_LANES / WIDE)
 
 typedef float fvec __attribute__((vector_size(WIDE * sizeof(float))));
 typedef int32_t svec __attribute__((vector_size(WIDE * sizeof(int32_t))));
@@ -76,14 +76,14 @@ INLINE void category(struct lanes *product, const struct lanes *place, const str
 }
 
 /* 1 / the product of a group's factors, at most GROUP of them, never below 1 / GROUP_MOST. */
-INLINE void group(struct lanes *product, const struct rows *r, uint32_t row,
+INLINE void group(struct lanes *product, const struct roster *r, uint32_t row,
                   const struct factor *f, uint32_t n)
 {
     struct lanes place;
     fvec most = (fvec){0} + GROUP_MOST;
     fill(product, 1);
     for (uint32_t k = 0; k < n; k++) {
-        load(&place, rows_column(r, f[k].axis) + row);
+        load(&place, roster_column(r, f[k].axis) + row);
         if (f[k].kind == FACTOR_NUMBER)
             number(product, &place, &f[k]);
         else if (f[k].kind == FACTOR_SOMETIMES)
@@ -109,7 +109,7 @@ INLINE void divide(struct lanes *result, const struct lanes *product)
 }
 
 /* Two groups a division: that is what costs. */
-INLINE void kernel(struct lanes *out, const struct rows *r, uint32_t row, const struct factor *f,
+INLINE void kernel(struct lanes *out, const struct roster *r, uint32_t row, const struct factor *f,
                    uint32_t n)
 {
     struct lanes one, two;
@@ -125,32 +125,32 @@ INLINE void kernel(struct lanes *out, const struct rows *r, uint32_t row, const 
     }
 }
 
-INLINE double sum_all(const struct rows *r, uint32_t n, const float *weight, const struct factor *f,
-                      uint32_t n_factors)
+INLINE double sum_all(const struct roster *r, uint32_t n, const float *weight,
+                      const struct factor *f, uint32_t n_factors)
 {
     struct lanes sum, k, w;
     fill(&sum, 0);
-    for (uint32_t row = 0; row < n; row += ROWS_LANES) {
+    for (uint32_t row = 0; row < n; row += ROSTER_LANES) {
         kernel(&k, r, row, f, n_factors);
         load(&w, weight + row);
         EACH (i)
             sum.v[i] += k.v[i] * w.v[i];
     }
     double total = 0;
-    for (int i = 0; i < ROWS_LANES; i++)
+    for (int i = 0; i < ROSTER_LANES; i++)
         total += (double)sum.v[i / WIDE][i % WIDE];
     return total;
 }
 
 #define VARIANT(name, attribute)                                                                   \
-    attribute static double sum_##name(const struct rows *r, uint32_t n, const float *weight,      \
+    attribute static double sum_##name(const struct roster *r, uint32_t n, const float *weight,    \
                                        const struct factor *f, uint32_t n_factors)                 \
     {                                                                                              \
         return sum_all(r, n, weight, f, n_factors);                                                \
     }
 LANES_VARIANTS(VARIANT)
 
-double product_kernel_sum(const struct rows *r, uint32_t n, const float *weight,
+double product_kernel_sum(const struct roster *r, uint32_t n, const float *weight,
                           const struct factor *f, uint32_t n_factors)
 {
     return LANES_CHOOSE(sum, r, n, weight, f, n_factors);

@@ -9,17 +9,17 @@
 #ifndef FARM_OPTIMIZER_PRODUCT_KERNEL_H
 #define FARM_OPTIMIZER_PRODUCT_KERNEL_H
 
-#include "rows.h"
+#include "roster.h"
 
-#define PRODUCT_KERNEL_LEAST 1e-30F /* no kernel is smaller; keeps products out of the denormals   \
-                                     */
-#define PRODUCT_KERNEL_MOST 3e7F    /* no factor is smaller than 1 / this */
+#define PRODUCT_KERNEL_LEAST 1e-30F /* no kernel is smaller: no product is denormal */
+* /
+#define PRODUCT_KERNEL_MOST 3e7F /* no factor is smaller than 1 / this */
 
-enum factor_kind {
-    FACTOR_NUMBER,    /* every row has the axis */
-    FACTOR_SOMETIMES, /* a number's axis that rows may lack */
-    FACTOR_CATEGORY,  /* may be lacking too */
-};
+    enum factor_kind {
+        FACTOR_NUMBER,    /* every row has the axis */
+        FACTOR_SOMETIMES, /* a number's axis that rows may lack */
+        FACTOR_CATEGORY,  /* may be lacking too */
+    };
 struct factor {
     uint32_t axis;
     enum factor_kind kind;
@@ -30,8 +30,8 @@ struct factor {
 };
 
 /* The sum over the first n rows of weight * kernel. weight: n of them, padded with zeros to a
- * multiple of ROWS_LANES. The order of additions depends on n alone. */
-double product_kernel_sum(const struct rows *r, uint32_t n, const float *weight,
+ * multiple of ROSTER_LANES. The order of additions depends on n alone. */
+double product_kernel_sum(const struct roster *r, uint32_t n, const float *weight,
                           const struct factor *f, uint32_t n_factors);
 
 #endif

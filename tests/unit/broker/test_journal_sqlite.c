@@ -298,15 +298,15 @@ static void test_ballast(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(test_one_broker_at_a_time),
-        EACH(test_no_database),
-        EACH(test_of_another_program),
-        EACH(test_of_a_newer_version),
-        EACH(test_damaged),
-        EACH(test_places_that_cannot_be),
-        EACH(test_questions),
-        EACH(test_questions_that_are_refused),
-        EACH(test_ballast),
+        EACH (test_one_broker_at_a_time),
+        EACH (test_no_database),
+        EACH (test_of_another_program),
+        EACH (test_of_a_newer_version),
+        EACH (test_damaged),
+        EACH (test_places_that_cannot_be),
+        EACH (test_questions),
+        EACH (test_questions_that_are_refused),
+        EACH (test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,36 +1,36 @@
 /* An ordered table of places, column by column, so that a kernel sum streams through memory. Used
  * by evidence.c, read by product_kernel.c. The order is the owner's; nothing here knows a loss. */
-#include "rows.h"
+#include "roster.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
 
-void rows_init(struct rows *r, uint32_t width)
+void roster_init(struct roster *r, uint32_t width)
 {
-    *r = (struct rows){.width = width};
+    *r = (struct roster){.width = width};
 }
 
-void rows_fini(struct rows *r)
+void roster_fini(struct roster *r)
 {
     free(r->trial);
     free(r->columns);
 }
 
-static void grow(struct rows *r)
+static void grow(struct roster *r)
 {
-    uint32_t cap = r->cap ? 2 * r->cap : 4 * ROWS_LANES;
+    uint32_t cap = r->cap ? 2 * r->cap : 4 * ROSTER_LANES;
     float *columns = alloc_array((size_t)cap * (r->width ? r->width : 1), sizeof *columns);
     for (uint32_t a = 0; a < r->width && r->n; a++)
-        memcpy(columns + (size_t)a * cap, rows_column(r, a), r->n * sizeof *columns);
+        memcpy(columns + (size_t)a * cap, roster_column(r, a), r->n * sizeof *columns);
     free(r->columns);
     r->columns = columns;
     r->trial = alloc_grow(r->trial, cap, sizeof *r->trial);
     r->cap = cap;
 }
 
-void rows_insert(struct rows *r, uint32_t at, uint32_t trial, const float *places)
+void roster_insert(struct roster *r, uint32_t at, uint32_t trial, const float *places)
 {
     if (r->n == r->cap)
         grow(r);
@@ -45,7 +45,7 @@ void rows_insert(struct rows *r, uint32_t at, uint32_t trial, const float *place
     r->n++;
 }
 
-void rows_remove(struct rows *r, uint32_t at)
+void roster_remove(struct roster *r, uint32_t at)
 {
     size_t behind = r->n - at - 1;
     memmove(r->trial + at, r->trial + at + 1, behind * sizeof *r->trial);
@@ -57,13 +57,13 @@ void rows_remove(struct rows *r, uint32_t at)
     r->n--;
 }
 
-void rows_get(const struct rows *r, uint32_t at, float *places)
+void roster_get(const struct roster *r, uint32_t at, float *places)
 {
     for (uint32_t a = 0; a < r->width; a++)
-        places[a] = rows_column(r, a)[at];
+        places[a] = roster_column(r, a)[at];
 }
 
-uint32_t rows_find(const struct rows *r, uint32_t trial)
+uint32_t roster_find(const struct roster *r, uint32_t trial)
 {
     uint32_t lo = 0, hi = r->n;
     while (lo < hi) {
@@ -76,7 +76,7 @@ uint32_t rows_find(const struct rows *r, uint32_t trial)
     return lo;
 }
 
-void rows_filter(struct rows *r, int (*keep)(uint32_t trial, uint32_t arg), uint32_t arg)
+void roster_filter(struct roster *r, int (*keep)(uint32_t trial, uint32_t arg), uint32_t arg)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->n; i++) {
