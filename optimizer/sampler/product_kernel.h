@@ -12,14 +12,13 @@
 #include "roster.h"
 
 #define PRODUCT_KERNEL_LEAST 1e-30F /* no kernel is smaller: no product is denormal */
-* /
-#define PRODUCT_KERNEL_MOST 3e7F /* no factor is smaller than 1 / this */
+#define PRODUCT_KERNEL_MOST  3e7F   /* no factor is smaller than 1 / this */
 
-    enum factor_kind {
-        FACTOR_NUMBER,    /* every row has the axis */
-        FACTOR_SOMETIMES, /* a number's axis that rows may lack */
-        FACTOR_CATEGORY,  /* may be lacking too */
-    };
+enum factor_kind {
+    FACTOR_NUMBER,    /* every row has the axis */
+    FACTOR_SOMETIMES, /* a number's axis that rows may lack */
+    FACTOR_CATEGORY,  /* may be lacking too */
+};
 struct factor {
     uint32_t axis;
     enum factor_kind kind;
