@@ -63,7 +63,7 @@ static void prepare(struct acquisition *a, uint32_t n_good)
     for (uint32_t i = 0; i < GOOD_MOST + ROSTER_LANES; i++)
         a->good[i] = i < n_good ? (float)a->widths.weight[i] : 0;
     weigh(&a->near, &a->near_cap, &e->near, n_good, 1);
-    weigh(&a->far, &a->far_cap, &e->far, 0, (float)exp2(e->level));
+    weigh(&a->far, &a->far_cap, &e->far, 0, (float)(UINT64_C(1) << e->level));
     weigh(&a->pending, &a->pending_cap, &e->pending, 0, 1);
 }
 
