@@ -172,7 +172,7 @@ static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *
 static uint32_t good_of(const struct tunefarm *t)
 {
     const struct evidence *e = &t->evidence;
-    double n = ceil(r_pow(e->ranked, t->good_exponent));
+    double n = ceil(r_pow(e->ranked, t->good_exponent) * (1 - 1e-12)); /* exact at whole powers */
     double most = evidence_rankable(e);
     n = n < t->good_most ? n : t->good_most;
     n = n < e->ranked - 1.0 ? n : e->ranked - 1.0;
@@ -184,7 +184,7 @@ static uint32_t good_of(const struct tunefarm *t)
 static bool starting(const struct tunefarm *t)
 {
     const struct evidence *e = &t->evidence;
-    return (double)e->ranked + e->pending.n < t->startup || evidence_rankable(e) < MODEL_LEAST;
+    return (double)e->ranked + e->pending.n < t->startup || e->complete + e->stopped < MODEL_LEAST;
 }
 
 static void explain(const struct tunefarm *t, const struct history *h, const char *how,
