@@ -3,6 +3,7 @@
 
     bench/farm.py [--build build/release] throughput     100 studies of 1,000 no-op trials over 256 slots
     bench/farm.py [--build build/release] long           one study of 10,000, with its rate along the way
+    bench/farm.py [--build build/release] replay         one study of 10,000, then every proposal of it recomputed
     bench/farm.py [--build build/release] latency        idle farm: final of one trial to start of the next
     bench/farm.py [--build build/release] worker         memory of an idle worker; exec to the first trial's start
 
@@ -10,6 +11,7 @@ Everything is durable (the broker's defaults) and lives in a temporary directory
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -154,6 +156,17 @@ def throughput(farm, studies, trials, slots):
     print("  results behind a proposal: median {}, largest {}".format(*staleness(farm.db)))
 
 
+def replay(farm):
+    """Of the stopped farm: the file, once."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    said = farm.tunefarm("replay", "s0", "--db", farm.db).strip()
+    seconds = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"replay: {said}; {seconds:.1f} s, {cpu:.1f} s of processor time")
+
+
 def latency(farm, trials):
     farm.start_all(1)
     stamps = os.path.join(farm.dir, "stamps")
@@ -197,7 +210,7 @@ def worker(farm):
 
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument("what", choices=["throughput", "long", "latency", "worker"])
+    a.add_argument("what", choices=["throughput", "long", "replay", "latency", "worker"])
     a.add_argument("--build", default="build/release")
     a.add_argument("--slots", type=int, default=256)
     a.add_argument("--studies", type=int, default=100)
@@ -209,6 +222,9 @@ def main():
             throughput(farm, o.studies, o.trials, o.slots)
         elif o.what == "long":
             throughput(farm, 1, 10000, o.slots)
+        elif o.what == "replay":
+            throughput(farm, 1, 10000, o.slots)
+            replay(farm)
         elif o.what == "latency":
             latency(farm, 500)
         else:

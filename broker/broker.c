@@ -530,8 +530,9 @@ err_t broker_open(struct broker **out, const struct broker_options *o, struct er
         make_farm(b);
         e = load(b, em);
     }
-    if (e == ERR_OK && o->parent_fd != BROKER_NO_FD)
-        e = fdwatch_open(&b->parent, &b->loop, (int)o->parent_fd, on_parent_gone, b, em);
+    int parent = daemonopt_fd(o->common.parent_fd);
+    if (e == ERR_OK && parent >= 0)
+        e = fdwatch_open(&b->parent, &b->loop, parent, on_parent_gone, b, em);
     if (e != ERR_OK) {
         broker_close(b);
         return e;
@@ -552,7 +553,7 @@ err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct
           (unsigned long long)n.open_trials);
     if (loop_watchdog_interval() > 0)
         b->watchdog_at = clock_now() + loop_watchdog_interval();
-    loop_notify("READY=1", b->o.ready_fd == BROKER_NO_FD ? -1 : (int)b->o.ready_fd);
+    loop_notify("READY=1", daemonopt_fd(b->o.common.ready_fd));
     ready(self);
     arm(b);
     e = loop_run(&b->loop);

@@ -141,7 +141,7 @@ int main(int argc, char **argv)
     if (e == ERR_OK)
         e = broker_options_check(&o, &em);
     if (e == ERR_OK)
-        e = log_open("broker", o.log_file, (enum log_level)o.log_level, &em);
+        e = daemonopt_open_log(&o.common, "broker", &em);
     if (e == ERR_OK && o.daemon)
         e = to_background(&p, &em);
     if (e == ERR_OK)

@@ -121,18 +121,7 @@ static const struct opt_row rows[] = {
      .max = 3600,
      .value = "TIME",
      .help = "Longest run of one question of `tunefarm sql`."},
-    {.name = "log-file",
-     .type = OPT_STR,
-     .offset = AT(log_file),
-     .value = "FILE",
-     .help = "Where log lines go; reopened on SIGHUP. Default: standard error."},
-    {.name = "log-level",
-     .type = OPT_CHOICE,
-     .offset = AT(log_level),
-     .initial = "info",
-     .choices = "debug|info|warn|error",
-     .value = "LEVEL",
-     .help = "Least level that is logged."},
+    DAEMONOPT_ROWS(struct broker_options, common),
     {.name = "pid-file",
      .type = OPT_STR,
      .offset = AT(pid_file),
@@ -155,20 +144,6 @@ static const struct opt_row rows[] = {
      .type = OPT_FLAG,
      .offset = AT(check),
      .help = "Recount every invariant after each group.",
-     .hidden = true},
-    {.name = "ready-fd",
-     .type = OPT_U64,
-     .offset = AT(ready_fd),
-     .initial = "4294967295",
-     .value = "N",
-     .help = "Write READY=1 here when it serves.",
-     .hidden = true},
-    {.name = "parent-fd",
-     .type = OPT_U64,
-     .offset = AT(parent_fd),
-     .initial = "4294967295",
-     .value = "N",
-     .help = "End orderly when this descriptor reads end-of-file.",
      .hidden = true},
 };
 
@@ -208,7 +183,7 @@ err_t broker_options_check(const struct broker_options *o, struct errmsg *em)
         return errmsg_set(
             em, ERR_INVALID,
             "--beat: at most half of --lease-ttl was expected, so that one lost beat does no harm");
-    if (o->daemon && !o->log_file)
+    if (o->daemon && !o->common.log_file)
         return errmsg_set(em, ERR_INVALID,
                           "--daemon: --log-file was expected, because there is no terminal then");
     return ERR_OK;

@@ -2,7 +2,7 @@
 #ifndef FARM_BROKER_OPTIONS_H
 #define FARM_BROKER_OPTIONS_H
 
-#include "opt.h"
+#include "daemonopt.h"
 
 struct broker_options {
     const char *db;
@@ -12,13 +12,10 @@ struct broker_options {
     int64_t lease_ttl, beat, orphan_grace, restart_grace, flush, rows;
     uint64_t ballast, max_workers, max_sessions, lost_limit;
     int64_t sql_time;
-    const char *log_file;
-    int log_level; /* enum log_level */
+    struct daemonopt common;
     const char *pid_file;
     bool daemon, check;
-    uint64_t ready_fd, parent_fd; /* BROKER_NO_FD = none */
 };
-#define BROKER_NO_FD 4294967295u
 
 extern const struct opt_table broker_options_table;
 /* What the table cannot say: bounds between options, and what is required. */

@@ -26,7 +26,7 @@
 #define RECONNECT_RANGE_MS 400
 
 struct optimizer {
-    const struct optimizer_config *c;
+    const struct optimizer_options *c;
     struct loop loop;
     bool loop_open, ending;
     void *zmq;
@@ -207,8 +207,9 @@ static err_t open_loop(struct optimizer *o, struct errmsg *em)
     o->loop.on_stop = on_stop;
     o->loop.on_hup = on_hup;
     o->watchdog = loop_watchdog_interval();
-    if (o->c->parent_fd >= 0)
-        e = fdwatch_open(&o->parent, &o->loop, o->c->parent_fd, on_parent_gone, o, em);
+    int parent = daemonopt_fd(o->c->common.parent_fd);
+    if (parent >= 0)
+        e = fdwatch_open(&o->parent, &o->loop, parent, on_parent_gone, o, em);
     return e;
 }
 
@@ -227,7 +228,7 @@ static err_t open_dealer(struct optimizer *o, struct errmsg *em)
 
 static err_t open_all(struct optimizer *o, struct errmsg *em)
 {
-    err_t e = log_open("optimizer", o->c->log_file, o->c->log_level, em);
+    err_t e = daemonopt_open_log(&o->c->common, "optimizer", em);
     if (!e)
         e = load_key(o, em);
     if (!e)
@@ -251,7 +252,7 @@ static void close_all(struct optimizer *o)
     log_close();
 }
 
-int optimizer_run(const struct optimizer_config *c)
+int optimizer_run(const struct optimizer_options *c)
 {
     struct optimizer o = {.c = c};
     struct errmsg em = {""};
@@ -261,7 +262,7 @@ int optimizer_run(const struct optimizer_config *c)
         fprintf(stderr, "tunefarm optimizer: %s\n", em.text);
     } else {
         LOG_I("STARTED", "version=" TUNEFARM_VERSION " broker=%s", c->broker);
-        loop_notify("READY=1", c->ready_fd);
+        loop_notify("READY=1", daemonopt_fd(c->common.ready_fd));
         loop_wake_at(&o.loop, clock_now());
         e = loop_run(&o.loop);
         if (!e)

@@ -1,9 +1,10 @@
-/* tunefarm-optimizer: options, then the daemon (optimizer.c) or the filter (stdio_mode.c). */
+/* tunefarm-optimizer: options, then the daemon (optimizer.c), the filter (stdio_mode.c) or the
+ * replay of a journal (replay_mode.c). */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "optimizer.h"
-#include "optimizer_options.h"
+#include "replay_mode.h"
 #include "stdio_mode.h"
 
 static int print(const struct opts *o)
@@ -21,15 +22,14 @@ static int print(const struct opts *o)
     return fine ? 0 : err_exit_code(ERR_IO);
 }
 
-static int fd_of(uint64_t fd)
-{
-    return fd == OPTIMIZER_NO_FD ? -1 : (int)fd;
-}
-
 static err_t check(const struct optimizer_options *s, const struct opts *o, struct errmsg *em)
 {
     if (o->n_operands)
         return errmsg_set(em, ERR_INVALID, "unexpected argument \"%.200s\"", o->operands[0]);
+    if (s->replay)
+        return s->broker || s->stdio
+                   ? errmsg_set(em, ERR_INVALID, "--replay excludes --broker and --stdio")
+                   : ERR_OK;
     if (!s->broker && !s->stdio)
         return errmsg_set(em, ERR_INVALID,
                           "--broker ENDPOINT is needed (or --stdio STUDY, to work without a farm)");
@@ -55,17 +55,12 @@ int main(int argc, char **argv)
     if (e) {
         fprintf(stderr, "tunefarm optimizer: %s\n", em.text);
         code = err_exit_code(e);
+    } else if (s.replay) {
+        code = replay_mode();
     } else if (s.stdio) {
-        code = stdio_mode(s.stdio, fd_of(s.ready_fd));
+        code = stdio_mode(s.stdio, daemonopt_fd(s.common.ready_fd));
     } else {
-        struct optimizer_config c = {s.broker,
-                                     s.key,
-                                     s.name,
-                                     s.log_file,
-                                     (enum log_level)s.log_level,
-                                     fd_of(s.ready_fd),
-                                     fd_of(s.parent_fd)};
-        code = optimizer_run(&c);
+        code = optimizer_run(&s);
     }
     opt_fini(&o);
     return code;

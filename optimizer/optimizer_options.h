@@ -2,18 +2,16 @@
 #ifndef FARM_OPTIMIZER_OPTIMIZER_OPTIONS_H
 #define FARM_OPTIMIZER_OPTIMIZER_OPTIONS_H
 
-#include "opt.h"
+#include "daemonopt.h"
 
 struct optimizer_options {
-    const char *broker;           /* endpoint; NULL with stdio only */
-    const char *key;              /* file; NULL = the default one, for tcp */
-    const char *name;             /* for people; NULL = host and process id */
-    const char *log_file;         /* NULL = stderr */
-    int log_level;                /* enum log_level */
-    const char *stdio;            /* study file: filter mode */
-    uint64_t ready_fd, parent_fd; /* OPTIMIZER_NO_FD = none */
+    const char *broker; /* endpoint; NULL with stdio only */
+    const char *key;    /* file; NULL = the default one, for tcp */
+    const char *name;   /* for people; NULL = host and process id */
+    const char *stdio;  /* study file: filter mode */
+    bool replay;        /* judge the journal on standard input */
+    struct daemonopt common;
 };
-#define OPTIMIZER_NO_FD 1000000
 
 extern const struct opt_table optimizer_options;
 

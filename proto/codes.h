@@ -61,6 +61,8 @@
  *   STUDY_CLOSED    note = why
  *   STUDY_ENDED
  *   STUDY_OPENED    again, by a submit with reopen
+ *   STUDY_PAUSED    nothing is granted or asked for, whatever its state
+ *   STUDY_RESUMED
  *   ATTACHED        number = optimizer epoch, who = optimizer
  *   PROPOSED        trial, text = params, note = why, number = draw, based_on, behind, decide
  *   ENQUEUED        trial, text = params, who = request
@@ -73,7 +75,9 @@
  *                   exit_code, signal
  *   FINISHED        trial, attempt, code = trial state, value, step, text = metrics, note = error,
  *                   exit_code, signal, runtime_ms
- *   QUEUED          trial: a delay ended, or a paused one goes on */
+ *   QUEUED          trial: a delay ended, or a paused one goes on
+ *   PAUSED          trial: one that waits is held back; one that runs comes there by STOPPING and
+ *                   CLOSED */
 #define RECORD_LIST(X)                                                                             \
     X(BROKER_STARTED, 1, "broker_started")                                                         \
     X(WORKER_JOINED, 2, "worker_joined")                                                           \
@@ -84,6 +88,8 @@
     X(STUDY_ENDED, 13, "study_ended")                                                              \
     X(STUDY_OPENED, 14, "study_opened")                                                            \
     X(ATTACHED, 15, "attached")                                                                    \
+    X(STUDY_PAUSED, 16, "study_paused")                                                            \
+    X(STUDY_RESUMED, 17, "study_resumed")                                                          \
     X(PROPOSED, 20, "proposed")                                                                    \
     X(ENQUEUED, 21, "enqueued")                                                                    \
     X(GRANTED, 22, "granted")                                                                      \
@@ -93,7 +99,8 @@
     X(STOPPING, 26, "stopping")                                                                    \
     X(CLOSED, 27, "closed")                                                                        \
     X(FINISHED, 28, "finished")                                                                    \
-    X(QUEUED, 29, "queued")
+    X(QUEUED, 29, "queued")                                                                        \
+    X(PAUSED, 30, "paused")
 
 #define CODE_ENUM(name, list) enum name { list }
 #define X_ROLE(n, v, t)       ROLE_##n = (v),

@@ -79,6 +79,13 @@ err_t frame_read(struct frame *out, struct str bytes, size_t limit, struct errms
     return ERR_OK;
 }
 
+size_t frame_size(struct str begin)
+{
+    if (begin.n < FRAME_HEADER)
+        return 0;
+    return FRAME_HEADER + (size_t)get_be((const uint8_t *)begin.p + 32, 4);
+}
+
 uint8_t frame_negotiate(uint8_t amin, uint8_t amax, uint8_t bmin, uint8_t bmax)
 {
     uint8_t low = amin > bmin ? amin : bmin;

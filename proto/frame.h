@@ -26,6 +26,9 @@ void frame_write(struct buf *out, const struct frame *f);
 /* Checks magic, length, limit and checksum; the version is for the caller. ERR_INVALID or ERR_LIMIT
  * with a sentence. */
 err_t frame_read(struct frame *out, struct str bytes, size_t limit, struct errmsg *em) MUST_CHECK;
+/* How long the frame is that begins here, by its header; 0 while the header is not whole. For bytes
+ * from a pipe, which has no borders. */
+size_t frame_size(struct str begin);
 /* Common versions of [amin, amax] and [bmin, bmax]: the highest, or 0 if there is none. */
 uint8_t frame_negotiate(uint8_t amin, uint8_t amax, uint8_t bmin, uint8_t bmax);
 

@@ -110,5 +110,9 @@ void space_write(const struct space *s, const double *point, struct buf *out);
  * accepted where unique. The sentence begins with the parameter's name ("lr: 3 is above 1"). */
 err_t space_read(const struct space *s, struct json_object *params, double *point,
                  struct errmsg *em) MUST_CHECK;
+/* The same of a point that a person gave in part: what is missing is drawn from the prior, alike
+ * for the same given values and the same turn. What is given must not depend on what is not. */
+err_t space_complete(const struct space *s, struct json_object *params, uint64_t turn,
+                     double *point, struct errmsg *em) MUST_CHECK;
 
 #endif

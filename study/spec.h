@@ -73,7 +73,7 @@ struct spec {
     uint32_t retries;          /* further attempts after a crash; default 2 */
     int64_t retry_delay_ns;    /* before such an attempt; default 1 s */
     uint32_t ahead;            /* proposals kept ready; default 0 */
-    const struct str *enqueue; /* JSON objects: known points to run first; complete */
+    const struct str *enqueue; /* JSON objects: known points to run first, completed */
     uint32_t n_enqueue;
     struct json_object *root; /* owned */
     struct arena *arena;      /* owned */

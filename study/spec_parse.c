@@ -123,7 +123,7 @@ static err_t enqueue_one(struct spec *s, struct json_object *v, const struct at 
     if (!json_object_is_type(v, json_type_object))
         return at_fault(at, ERR_INVALID, "%s is not a point; expected one such as {lr: 0.1}",
                         value_brief(v, brief));
-    err_t e = space_read(s->space, v, point, &inner);
+    err_t e = space_complete(s->space, v, 0, point, &inner);
     if (e != ERR_OK) {
         struct buf path;
         buf_init(&path, 0);
@@ -162,6 +162,18 @@ static err_t parse_enqueue(void *self, struct json_object *v, const struct at *a
     return e;
 }
 
+/* Beside completed points: what a person gave of each. It says nothing that is needed here. */
+static err_t parse_given(void *self, struct json_object *v, const struct at *at)
+{
+    const struct spec *s = self;
+    size_t n = 0;
+    err_t e = take_list(at, v, 0, MAX_ENQUEUE, "[{lr: 0.1}]", &n);
+    if (e == ERR_OK && n != s->n_enqueue)
+        return at_fault(at, ERR_INVALID, "has %zu points; as many as in enqueue were expected: %u",
+                        n, s->n_enqueue);
+    return e;
+}
+
 static err_t parse_notes(void *self, struct json_object *v, const struct at *at)
 {
     (void)self;
@@ -189,6 +201,7 @@ static const struct member top_rows[] = {
     {"retry_delay", MEMBER_DURATION, offsetof(struct spec, retry_delay_ns), 0, YEAR_S, NULL, false},
     {"ahead", MEMBER_U32, offsetof(struct spec, ahead), 0, 1024, NULL, false},
     {"enqueue", MEMBER_CUSTOM, 0, 0, 0, parse_enqueue, false},
+    {"enqueue_given", MEMBER_CUSTOM, 0, 0, 0, parse_given, false},
     {"notes", MEMBER_CUSTOM, 0, 0, 0, parse_notes, false},
 };
 

@@ -184,7 +184,7 @@ static enum log_level fact_level(enum worker_fact f)
 
 static void log_fact(const struct agent *a, const struct worker_fx *x)
 {
-    if ((int)fact_level(x->fact) < a->options->log_level)
+    if ((int)fact_level(x->fact) < a->options->common.log_level)
         return;
     if (x->run_id)
         log_event(fact_level(x->fact), worker_fact_id(x->fact),
@@ -442,8 +442,9 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
         open_core(a, s);
         e = open_uplink(a, s, em);
     }
-    if (!e && s->options->parent_fd != WORKER_NO_FD)
-        e = fdwatch_open(&a->parent, &a->loop, (int)s->options->parent_fd, on_parent_gone, a, em);
+    int parent = daemonopt_fd(s->options->common.parent_fd);
+    if (!e && parent >= 0)
+        e = fdwatch_open(&a->parent, &a->loop, parent, on_parent_gone, a, em);
     if (e) {
         agent_close(a);
         return e;
@@ -457,7 +458,7 @@ err_t agent_run(struct agent *a)
     const struct worker_options *o = a->options;
     LOG_I("WORKER-READY", "broker=%s root=%s slots=%llu", o->broker, a->files.root,
           (unsigned long long)o->slots);
-    loop_notify("READY=1", o->ready_fd == WORKER_NO_FD ? -1 : (int)o->ready_fd);
+    loop_notify("READY=1", daemonopt_fd(o->common.ready_fd));
     turn(a, clock_now());
     return loop_run(&a->loop);
 }

@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     if (!e)
         e = check_settings(&o, &opts, &em);
     if (!e)
-        e = log_open("worker", o.log_file, (enum log_level)o.log_level, &em);
+        e = daemonopt_open_log(&o.common, "worker", &em);
     if (!e) {
         prctl(PR_SET_DUMPABLE, 0);
         e = serve(&o, &em);

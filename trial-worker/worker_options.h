@@ -2,19 +2,18 @@
 #ifndef FARM_TRIAL_WORKER_WORKER_OPTIONS_H
 #define FARM_TRIAL_WORKER_WORKER_OPTIONS_H
 
-#include "opt.h"
+#include "daemonopt.h"
 
 struct worker_options {
-    const char *broker, *root, *key, *name, *gpus, *log_file;
+    const char *broker, *root, *key, *name, *gpus;
     struct opt_list labels;
-    uint64_t slots, keep_trials, memory, output_cap, ready_fd, parent_fd;
+    uint64_t slots, keep_trials, memory, output_cap;
     double cpus;
     int64_t idle_exit, drain_timeout, orphan, serve_idle;
-    int log_level;
+    struct daemonopt common;
 };
 
-#define WORKER_NO_FD         UINT64_C(4294967295) /* ready_fd, parent_fd: none */
-#define WORKER_ORPHAN_BROKER (-1)                 /* orphan: as the broker says */
+#define WORKER_ORPHAN_BROKER (-1) /* orphan: as the broker says */
 
 extern const struct opt_table worker_option_table;
 

@@ -80,6 +80,7 @@ static const char *on_study_closed(struct context *c, const struct record *r)
 static const char *on_study_ended(struct context *c, const struct record *r)
 {
     c->s->state = STUDY_ENDED;
+    c->s->paused = false;
     c->s->ended_ms = r->wall_ms;
     study_clock(c->s, c->now);
     return NULL;
@@ -90,6 +91,29 @@ static const char *on_study_opened(struct context *c, const struct record *r)
     (void)r;
     set_state(c, STUDY_OPEN, (struct str){0});
     c->s->ended_ms = 0;
+    return NULL;
+}
+
+static void set_paused(struct context *c, bool paused)
+{
+    c->s->paused = paused;
+    study_clock(c->s, c->now);
+    study_activate(c->s);
+}
+
+static const char *on_study_paused(struct context *c, const struct record *r)
+{
+    (void)r;
+    if (c->s->state == STUDY_ENDED)
+        return "its study has ended";
+    set_paused(c, true);
+    return NULL;
+}
+
+static const char *on_study_resumed(struct context *c, const struct record *r)
+{
+    (void)r;
+    set_paused(c, false);
     return NULL;
 }
 
@@ -276,6 +300,12 @@ static const char *on_queued(struct context *c, const struct record *r)
     return step(c, TRIAL_ON_QUEUE);
 }
 
+static const char *on_paused(struct context *c, const struct record *r)
+{
+    (void)r;
+    return step(c, TRIAL_ON_PAUSE);
+}
+
 /* ---- the table ---- */
 
 enum about { ABOUT_FARM, ABOUT_NEW_STUDY, ABOUT_STUDY, ABOUT_NEW_TRIAL, ABOUT_TRIAL };
@@ -292,6 +322,8 @@ static const struct row {
     [REC_STUDY_ENDED] = {ABOUT_STUDY, on_study_ended},
     [REC_STUDY_OPENED] = {ABOUT_STUDY, on_study_opened},
     [REC_ATTACHED] = {ABOUT_STUDY, on_attached},
+    [REC_STUDY_PAUSED] = {ABOUT_STUDY, on_study_paused},
+    [REC_STUDY_RESUMED] = {ABOUT_STUDY, on_study_resumed},
     [REC_PROPOSED] = {ABOUT_NEW_TRIAL, on_proposed},
     [REC_ENQUEUED] = {ABOUT_NEW_TRIAL, on_enqueued},
     [REC_GRANTED] = {ABOUT_TRIAL, on_granted},
@@ -302,6 +334,7 @@ static const struct row {
     [REC_CLOSED] = {ABOUT_TRIAL, on_closed},
     [REC_FINISHED] = {ABOUT_TRIAL, on_finished},
     [REC_QUEUED] = {ABOUT_TRIAL, on_queued},
+    [REC_PAUSED] = {ABOUT_TRIAL, on_paused},
 };
 
 static const struct row *row_of(unsigned kind)

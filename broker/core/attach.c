@@ -13,7 +13,8 @@
 /* What an optimizer has a use for. */
 #define OPTIMIZER_KINDS                                                                            \
     (KIND(PROPOSED) | KIND(ENQUEUED) | KIND(REPORTED) | KIND(FINISHED) | KIND(STOPPING) |          \
-     KIND(STUDY_CLOSED) | KIND(STUDY_OPENED) | KIND(SPEC_ADDED))
+     KIND(STUDY_CLOSED) | KIND(STUDY_OPENED) | KIND(STUDY_PAUSED) | KIND(STUDY_RESUMED) |          \
+     KIND(SPEC_ADDED))
 
 static struct session *least_busy(const struct farm *f)
 {

@@ -55,6 +55,8 @@ static err_t check_study(const struct farm *f, const struct study *s, struct err
     HOLD(unfinished == study_unfinished(s), "study %s: unfinished trials", s->name);
     HOLD(s->ready.n == s->count[TRIAL_QUEUED], "study %s: length of its line", s->name);
     HOLD(s->state != STUDY_ENDED || !unfinished, "study %s: ended with trials", s->name);
+    HOLD(s->state != STUDY_ENDED || !s->paused, "study %s: ended and paused", s->name);
+    HOLD(!s->paused || !s->open_since, "study %s: paused, and its time goes on", s->name);
     HOLD(!s->optimizer == !s->stream, "study %s: an attachment without a stream", s->name);
     HOLD(s->answered <= s->want && s->want <= s->answered + 1, "study %s: wants", s->name);
     HOLD(!s->ready.n || list_linked(&s->active), "study %s: waits and is not active", s->name);

@@ -90,6 +90,7 @@ void farm_free(struct farm *f)
     heap_fini(&f->delayed);
     recent_fini(&f->recent);
     free(f->worker_ids);
+    free(f->line);
     free(f->studies);
     free(f->feed);
     free(f->version);
@@ -135,6 +136,8 @@ static const struct route {
     [MSG_PUT_BLOB] = {C, put_on_put},
     [MSG_ENQUEUE] = {C, on_client_enqueue},
     [MSG_CANCEL] = {C, on_client_cancel},
+    [MSG_PAUSE] = {C, on_client_pause},
+    [MSG_RESUME] = {C, on_client_resume},
     [MSG_SQL] = {C, on_client_sql},
     [MSG_TAIL] = {C, on_client_tail},
 };

@@ -28,6 +28,7 @@ err_t farm_load_study(struct farm *f, const struct study_image *i, struct str sp
     s->seq = i->seq;
     s->study_seq = i->study_seq;
     s->state = i->state;
+    s->paused = i->paused;
     s->why = i->why.n ? str_dupz(i->why) : NULL;
     s->optimizer_epoch = i->optimizer_epoch;
     s->created_ms = i->created_ms;
@@ -134,7 +135,7 @@ static void wait_for_worker(struct farm *f, struct trial_open *o, int64_t until)
 static void settle_study(struct farm *f, struct study *s, int64_t now)
 {
     s->feed_next = s->study_seq + 1;
-    s->open_since = s->state == STUDY_OPEN ? now : 0;
+    s->open_since = s->state == STUDY_OPEN && !s->paused ? now : 0;
     LIST_FOREACH (it, &s->open) {
         wait_for_worker(f, CONTAINER_OF(it, struct trial_open, in_study), f->grace_until);
     }

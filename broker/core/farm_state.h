@@ -66,6 +66,7 @@ struct study {
     struct envelope env; /* strings in env_arena */
     struct arena env_arena;
     uint8_t state;
+    bool paused; /* nothing is granted or asked for */
     uint64_t seq, study_seq, n_trials, next_draw;
     char *why; /* of the close; owned; may be NULL */
     uint32_t optimizer_epoch;
@@ -80,7 +81,7 @@ struct study {
     struct heap ready; /* queued ones */
     /* volatile */
     uint64_t elapsed_ms; /* before open_since */
-    int64_t open_since;  /* 0 = not open */
+    int64_t open_since;  /* 0 = not open, or paused */
     struct list dirty;
     uint64_t dirty_seq;
     int64_t dirty_at;
@@ -99,7 +100,7 @@ struct study {
     bool broken;        /* its optimizer cannot go on */
     uint32_t promised;  /* scratch of dispatch: slots kept for proposals */
     uint32_t ask;       /* proposals to ask for in this tick */
-    bool blocked;       /* scratch of dispatch: no worker fits */
+    double load;        /* scratch of dispatch: attempts and promises per weight */
     uint64_t feed_next; /* study_seq of the first record not on the feed yet */
 };
 
@@ -202,6 +203,8 @@ struct farm {
     struct list optimizers;
     struct list free;
     uint64_t cap_gen, run;
+    struct study **line; /* scratch of dispatch */
+    size_t n_line, cap_line;
     struct heap leases, orphans, delayed;
     struct list dirty_trials, dirty_studies, dirty_workers;
     struct kept_answer *kept;

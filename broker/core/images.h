@@ -36,7 +36,7 @@ struct study_image {
     uint64_t number, seq, study_seq;
     struct str name;
     uint8_t state; /* enum study_state */
-    bool maximize, has_best;
+    bool paused, maximize, has_best;
     struct str metric, why;
     struct digest spec, search;
     uint32_t spec_number;
@@ -80,6 +80,8 @@ struct envelope {
     int64_t grace_ns;          /* between TERM and KILL */
     uint32_t ahead;            /* proposals kept ready */
     const struct str *enqueue; /* JSON objects, run first */
+    const struct str *given;   /* what a person gave of each, by which they are told apart; NULL =
+                                  all of it */
     uint32_t n_enqueue;
 };
 

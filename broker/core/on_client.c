@@ -13,6 +13,7 @@
 #include "attach.h"
 #include "hash.h"
 #include "json_check.h"
+#include "points.h"
 #include "stream.h"
 #include "study.h"
 #include "trial.h"
@@ -116,6 +117,15 @@ static void enqueue(const struct act *a, struct study *s, struct str params, str
     verb_record(a, s, &r, NULL);
 }
 
+/* Points of a changed spec that the one before did not list; a point may stand there several times.
+ */
+static void enqueue_new(const struct act *a, struct study *s, const struct points *new_ones,
+                        struct id128 who)
+{
+    for (uint32_t i = 0; i < new_ones->n; i++)
+        enqueue(a, s, new_ones->v[i], who);
+}
+
 static void record_spec(const struct act *a, struct study *s, enum record_kind kind,
                         const struct farm_input *in)
 {
@@ -168,7 +178,9 @@ static void go_on(const struct act *a, struct session *s, struct study *study,
         refuse_other_search(a, s, study, q->request);
         return;
     }
+    struct points points = {0};
     if (!digest_eq(q->digest, study->spec_digest)) {
+        points = points_added(&study->env, in->envelope);
         record_spec(a, study, REC_SPEC_ADDED, in);
         attach_end(a, study, "a new spec");
     }
@@ -177,11 +189,16 @@ static void go_on(const struct act *a, struct session *s, struct study *study,
         verb_record(a, study, &r, NULL);
         attach_end(a, study, "opened again");
     }
+    if (q->reopen && study->paused)
+        verb_pause_study(a, study, false);
+    if (study->state != STUDY_ENDED)
+        enqueue_new(a, study, &points, q->request);
+    free(points.v);
     study->broken = false;
     a->f->attach_wanted = true;
     char text[128];
     snprintf(text, sizeof text, "{\"continued\":true,\"state\":\"%s\",\"spec_number\":%u}",
-             study_state_name(study->state), study->spec_number);
+             study_shown_state(study), study->spec_number);
     reply_kept(a, s, q->request, text, study->number);
 }
 
@@ -245,17 +262,26 @@ void on_client_enqueue(const struct act *a, struct session *s, const union messa
     reply_kept(a, s, q->request, "", number);
 }
 
-static void cancel_trial(const struct act *a, struct session *s, struct study *study,
-                         const struct msg_cancel *q)
+static struct trial *numbered_trial(const struct act *a, const struct session *s,
+                                    const struct study *study, uint64_t number,
+                                    struct id128 request)
 {
-    struct trial *t = trial_get(study, q->trial);
+    struct trial *t = trial_get(study, number);
     if (!t) {
         char text[256];
         snprintf(text, sizeof text, "study %s has no trial %llu", study->name,
-                 (unsigned long long)q->trial);
-        on_client_reply(a, s, q->request, ERR_NOT_FOUND, text, 0);
-        return;
+                 (unsigned long long)number);
+        on_client_reply(a, s, request, ERR_NOT_FOUND, text, 0);
     }
+    return t;
+}
+
+static void cancel_trial(const struct act *a, struct session *s, struct study *study,
+                         const struct msg_cancel *q)
+{
+    struct trial *t = numbered_trial(a, s, study, q->trial, q->request);
+    if (!t)
+        return;
     if (trial_state_final(t->state)) {
         reply_kept(a, s, q->request, "already finished", q->trial);
         return;
@@ -285,6 +311,103 @@ void on_client_cancel(const struct act *a, struct session *s, const union messag
         verb_close_study(a, study, STR("cancelled"));
     verb_cancel_all(a, study);
     reply_kept(a, s, q->request, "", study->number);
+}
+
+/* ---- PAUSE, RESUME ---- */
+
+static void reply_state(const struct act *a, struct session *s, struct id128 request,
+                        const char *state, uint64_t number)
+{
+    char text[64];
+    snprintf(text, sizeof text, "{\"state\":\"%s\"}", state);
+    reply_kept(a, s, request, text, number);
+}
+
+static void refuse_trial(const struct act *a, const struct session *s, const struct trial *t,
+                         struct id128 request, const char *what)
+{
+    char text[256];
+    snprintf(text, sizeof text, "trial %llu of study %s is %s%s", (unsigned long long)t->number,
+             t->study->name, trial_state_name(t->state), what);
+    on_client_reply(a, s, request, ERR_REFUSED, text, t->number);
+}
+
+static void pause_trial(const struct act *a, struct session *s, struct study *study,
+                        const struct msg_pause *q)
+{
+    struct trial *t = numbered_trial(a, s, study, q->trial, q->request);
+    if (!t)
+        return;
+    bool stops = t->state == TRIAL_STOPPING;
+    if (trial_state_final(t->state)) {
+        refuse_trial(a, s, t, q->request, "; only one that is not final can be paused");
+        return;
+    }
+    if (stops && t->open->im.why != STOP_PAUSE) {
+        refuse_trial(a, s, t, q->request, " for good; it cannot be paused");
+        return;
+    }
+    if (!stops && t->state != TRIAL_PAUSED)
+        verb_pause(a, t);
+    reply_state(a, s, q->request, trial_state_name(t->state), q->trial);
+}
+
+static void resume_trial(const struct act *a, struct session *s, struct study *study,
+                         const struct msg_resume *q)
+{
+    struct trial *t = numbered_trial(a, s, study, q->trial, q->request);
+    if (!t)
+        return;
+    if (trial_state_final(t->state)) {
+        refuse_trial(a, s, t, q->request, "; only a paused one can go on");
+        return;
+    }
+    /* Its slot is not free yet, and a stop is never taken back: the worker may have obeyed it. */
+    if (t->state == TRIAL_STOPPING) {
+        refuse_trial(a, s, t, q->request, " still; resume it when it is paused");
+        return;
+    }
+    if (t->state == TRIAL_PAUSED)
+        verb_resume(a, t);
+    reply_state(a, s, q->request, trial_state_name(t->state), q->trial);
+}
+
+static void pause_study(const struct act *a, struct session *s, struct study *study,
+                        struct id128 request, bool paused)
+{
+    if (study->state == STUDY_ENDED) {
+        char text[256];
+        snprintf(text, sizeof text, "study %s has ended", study->name);
+        on_client_reply(a, s, request, ERR_REFUSED, text, study->number);
+        return;
+    }
+    if (study->paused != paused)
+        verb_pause_study(a, study, paused);
+    reply_state(a, s, request, study_shown_state(study), study->number);
+}
+
+void on_client_pause(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_pause *q = &m->pause;
+    if (answered(a, s, q->request))
+        return;
+    struct study *study = named_study(a, s, q->study, q->request);
+    if (study && q->one)
+        pause_trial(a, s, study, q);
+    else if (study)
+        pause_study(a, s, study, q->request, true);
+}
+
+void on_client_resume(const struct act *a, struct session *s, const union message *m)
+{
+    const struct msg_resume *q = &m->resume;
+    if (answered(a, s, q->request))
+        return;
+    struct study *study = named_study(a, s, q->study, q->request);
+    if (study && q->one)
+        resume_trial(a, s, study, q);
+    else if (study)
+        pause_study(a, s, study, q->request, false);
 }
 
 /* ---- questions ---- */

@@ -7,6 +7,8 @@
 void on_client_submit(const struct act *a, struct session *s, const struct farm_input *in);
 void on_client_enqueue(const struct act *a, struct session *s, const union message *m);
 void on_client_cancel(const struct act *a, struct session *s, const union message *m);
+void on_client_pause(const struct act *a, struct session *s, const union message *m);
+void on_client_resume(const struct act *a, struct session *s, const union message *m);
 void on_client_sql(const struct act *a, struct session *s, const union message *m);
 void on_client_tail(const struct act *a, struct session *s, const union message *m);
 void on_client_sql_answer(const struct act *a, const struct pending *p,

@@ -124,6 +124,6 @@ void on_optimizer_prune(const struct act *a, struct session *s, const union mess
         return;
     if (t->state == TRIAL_LEASED || t->state == TRIAL_RUNNING)
         verb_stop(a, t, q->pause ? STOP_PAUSE : STOP_PRUNE, q->step, true, q->why);
-    else if (t->state == TRIAL_QUEUED && !q->pause)
+    else if ((t->state == TRIAL_QUEUED || t->state == TRIAL_PAUSED) && !q->pause)
         verb_finish(a, t, TRIAL_PRUNED, NULL, (struct str){0});
 }

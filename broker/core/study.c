@@ -96,8 +96,8 @@ void study_set_spec(struct study *s, struct digest digest, struct digest search,
     s->env = *env;
     s->env.metric = keep(&s->env_arena, env->metric);
     s->env.labels = keep_list(&s->env_arena, env->labels, env->n_labels);
-    s->env.enqueue = NULL;
-    s->env.n_enqueue = 0;
+    s->env.enqueue = keep_list(&s->env_arena, env->enqueue, env->n_enqueue);
+    s->env.given = env->given ? keep_list(&s->env_arena, env->given, env->n_enqueue) : NULL;
     s->blocked_gen = 0;
     study_activate(s);
 }
@@ -168,7 +168,12 @@ uint64_t study_elapsed_ms(const struct study *s, int64_t now)
 void study_clock(struct study *s, int64_t now)
 {
     s->elapsed_ms = study_elapsed_ms(s, now);
-    s->open_since = s->state == STUDY_OPEN ? (now > 0 ? now : 1) : 0;
+    s->open_since = s->state == STUDY_OPEN && !s->paused ? (now > 0 ? now : 1) : 0;
+}
+
+const char *study_shown_state(const struct study *s)
+{
+    return s->paused ? "paused" : study_state_name(s->state);
 }
 
 void study_fill(const struct study *s, int64_t now, struct study_image *out)
@@ -178,6 +183,7 @@ void study_fill(const struct study *s, int64_t now, struct study_image *out)
                                 .study_seq = s->study_seq,
                                 .name = str_of(s->name),
                                 .state = s->state,
+                                .paused = s->paused,
                                 .maximize = s->env.maximize,
                                 .has_best = s->has_best,
                                 .metric = s->env.metric,

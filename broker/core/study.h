@@ -24,8 +24,10 @@ void study_mark(struct study *s, uint64_t seq, int64_t now);
 /* A complete trial with this value. */
 void study_score(struct study *s, uint64_t trial, double value);
 uint64_t study_elapsed_ms(const struct study *s, int64_t now);
-/* Stops (state no longer open) or starts the clock of elapsed_ms. */
+/* Stops (no longer open, or paused) or starts the clock of elapsed_ms. */
 void study_clock(struct study *s, int64_t now);
+const char *
+study_shown_state(const struct study *s); /* for people: "paused" hides open and closed */
 void study_fill(const struct study *s, int64_t now, struct study_image *out); /* strings borrowed */
 bool study_name_ok(struct str name); /* 1 to 128 of [A-Za-z0-9._-], not "." or ".." */
 

@@ -10,6 +10,7 @@
  *     |  |                                    |    | pause                          |
  *     |  +--- delayed <-----------------------'    v                                |
  *     +------------------------------------------ paused ---------------------------+
+ *                                                  ^ pause: queued, delayed
  *
  * It must not know what a record holds, or who sent it. */
 #include "trial_state.h"
@@ -31,7 +32,7 @@
 static const int8_t next_state[DELAYED + 1][TRIAL_EVENTS] = {
     /*           grant   adopt    start    report   checkpt  stop   requeue delay    pause   queue
        complete prune  fail  cancel */
-    [QUEUED] = {LEASED, RUNNING, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER,
+    [QUEUED] = {LEASED, RUNNING, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, PAUSED, NEVER, NEVER,
                 PRUNED, FAILED, GONE},
     [LEASED] = {NEVER, NEVER, RUNNING, RUNNING, RUNNING, STOP, QUEUED, DELAYED, NEVER, NEVER, DONE,
                 PRUNED, FAILED, GONE},
@@ -41,7 +42,7 @@ static const int8_t next_state[DELAYED + 1][TRIAL_EVENTS] = {
               FAILED, GONE},
     [PAUSED] = {NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, QUEUED, NEVER,
                 PRUNED, NEVER, GONE},
-    [DELAYED] = {NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, QUEUED, NEVER,
+    [DELAYED] = {NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, PAUSED, QUEUED, NEVER,
                  PRUNED, FAILED, GONE},
 };
 

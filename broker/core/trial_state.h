@@ -17,7 +17,7 @@ enum trial_event {
     TRIAL_ON_STOP,    /* STOPPING */
     TRIAL_ON_REQUEUE, /* CLOSED; goes to the line again */
     TRIAL_ON_DELAY,   /* CLOSED with a retry time */
-    TRIAL_ON_PAUSE,   /* CLOSED after a stop for a pause */
+    TRIAL_ON_PAUSE,   /* PAUSED, or CLOSED after a stop for a pause */
     TRIAL_ON_QUEUE,   /* QUEUED */
     TRIAL_ON_COMPLETE,
     TRIAL_ON_PRUNE,

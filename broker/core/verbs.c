@@ -210,6 +210,28 @@ void verb_cancel_all(const struct act *a, struct study *s)
     }
 }
 
+void verb_pause(const struct act *a, struct trial *t)
+{
+    if (trial_state_open(t->state)) {
+        verb_stop(a, t, STOP_PAUSE, 0, false, (struct str){0});
+        return;
+    }
+    struct record r = {.kind = REC_PAUSED, .trial = t->number};
+    verb_record(a, t->study, &r, NULL);
+}
+
+void verb_resume(const struct act *a, struct trial *t)
+{
+    struct record r = {.kind = REC_QUEUED, .trial = t->number};
+    verb_record(a, t->study, &r, NULL);
+}
+
+void verb_pause_study(const struct act *a, struct study *s, bool paused)
+{
+    struct record r = {.kind = paused ? REC_STUDY_PAUSED : REC_STUDY_RESUMED};
+    verb_record(a, s, &r, NULL);
+}
+
 void verb_close_study(const struct act *a, struct study *s, struct str why)
 {
     struct record r = {.kind = REC_STUDY_CLOSED, .note = why};

@@ -47,6 +47,12 @@ void verb_stop(const struct act *a, struct trial *t, enum stop_why why, int64_t 
 void verb_cancel(const struct act *a, struct trial *t);
 /* Every trial of the study that is not final. */
 void verb_cancel_all(const struct act *a, struct study *s);
+/* Holds a trial back that is not final and does not stop already: at once if no attempt is open,
+ * else by a stop. */
+void verb_pause(const struct act *a, struct trial *t);
+/* A paused trial goes on, first in line. */
+void verb_resume(const struct act *a, struct trial *t);
+void verb_pause_study(const struct act *a, struct study *s, bool paused);
 void verb_close_study(const struct act *a, struct study *s, struct str why);
 void verb_send_stop(const struct act *a, const struct trial *t);
 

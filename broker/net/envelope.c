@@ -131,29 +131,38 @@ static void get_labels(struct reading *r, struct json_object *v, struct envelope
     e->n_labels = labels ? (uint32_t)n : 0;
 }
 
-/* Each point as JSON text. */
-static void get_enqueue(struct reading *r, struct json_object *v, struct envelope *e)
+/* Each point as JSON text; how many. */
+static uint32_t get_points(struct reading *r, struct json_object *v, const char *path,
+                           const struct str **out)
 {
     size_t n = v && json_object_is_type(v, json_type_array) ? json_object_array_length(v) : 0;
     if (v && (!json_object_is_type(v, json_type_array) || n > ENQUEUE_MOST)) {
-        fault(r, "enqueue", "a list of points");
-        return;
+        fault(r, path, "a list of points");
+        return 0;
     }
     struct str *points = arena_array(r->a, n + 1, sizeof *points);
     struct buf text = {0};
     for (size_t i = 0; i < n && points && r->e == ERR_OK; i++) {
         struct json_object *point = json_object_array_get_idx(v, i);
         if (!json_object_is_type(point, json_type_object))
-            fault(r, "enqueue", "a list of points such as {lr: 0.1}");
+            fault(r, path, "a list of points such as {lr: 0.1}");
         buf_clear(&text);
         json_write(&text, point);
         points[i] = keep(r, buf_str(&text));
         if (points[i].n > 65536)
-            fault(r, "enqueue", "points of at most 64 KiB");
+            fault(r, path, "points of at most 64 KiB");
     }
     buf_fini(&text);
-    e->enqueue = points;
-    e->n_enqueue = points ? (uint32_t)n : 0;
+    *out = points;
+    return points ? (uint32_t)n : 0;
+}
+
+static void get_enqueue(struct reading *r, struct json_object *root, struct envelope *e)
+{
+    struct json_object *given = json_get(root, "enqueue_given");
+    e->n_enqueue = get_points(r, json_get(root, "enqueue"), "enqueue", &e->enqueue);
+    if (given && get_points(r, given, "enqueue_given", &e->given) != e->n_enqueue)
+        fault(r, "enqueue_given", "as many points as enqueue has");
 }
 
 static void get_sharing(struct reading *r, struct json_object *root, struct envelope *e)
@@ -166,7 +175,7 @@ static void get_sharing(struct reading *r, struct json_object *root, struct enve
     get_u32(r, json_get(root, "retries"), "retries", 1000, &e->retries);
     get_duration(r, json_get(root, "retry_delay"), "retry_delay", &e->retry_delay_ns);
     get_u32(r, json_get(root, "ahead"), "ahead", 1024, &e->ahead);
-    get_enqueue(r, json_get(root, "enqueue"), e);
+    get_enqueue(r, root, e);
 }
 
 err_t envelope_read(struct str spec, struct arena *a, struct envelope *out, struct errmsg *em)

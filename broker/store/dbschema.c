@@ -3,7 +3,8 @@
  * docs/sql.md. Views are made anew at every start, so a newer broker may give them more columns
  * without a new version of the tables.
  *
- * Numbers of 64 bits are stored as SQLite's signed ones. */
+ * Numbers of 64 bits are stored as SQLite's signed ones. study_row.held says that a study is
+ * paused; its `paused`, like the columns around it, counts trials. */
 #include "dbschema.h"
 
 #include <stdio.h>
@@ -30,7 +31,8 @@ static const char tables[] =
     "paused INTEGER,"
     " delayed INTEGER, complete INTEGER, pruned INTEGER, failed INTEGER, cancelled INTEGER, best "
     "REAL,"
-    " best_trial INTEGER, created_ms INTEGER, ended_ms INTEGER, elapsed_ms INTEGER);"
+    " best_trial INTEGER, created_ms INTEGER, ended_ms INTEGER, elapsed_ms INTEGER,"
+    " held INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE trial_row(study INTEGER NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " state INTEGER NOT NULL, why INTEGER, last_close INTEGER, flags INTEGER NOT NULL, attempt "
     "INTEGER NOT NULL,"
@@ -56,7 +58,7 @@ static const char tables[] =
 
 static const char drop_views[] =
     "DROP VIEW IF EXISTS study; DROP VIEW IF EXISTS trial; DROP VIEW IF EXISTS report;"
-    "DROP VIEW IF EXISTS worker; DROP VIEW IF EXISTS event;";
+    "DROP VIEW IF EXISTS worker; DROP VIEW IF EXISTS event; DROP VIEW IF EXISTS record;";
 
 #define TIME(ms)      "strftime('%Y-%m-%dT%H:%M:%fZ', nullif(" ms ", 0) / 1000.0, 'unixepoch')"
 #define WHEN(n, v, t) " WHEN " #v " THEN '" t "'"
@@ -69,24 +71,27 @@ static const char drop_views[] =
 #define WORKER_STATES          WORKER_STATE_LIST(WHEN)
 #define CASE(column, branches) "CASE " column branches " END"
 
-static const char view_study[] = "CREATE VIEW study AS SELECT s.number, s.name, " CASE(
-    "s.state",
-    STUDY_STATES) " AS state,"
-                  " CASE s.maximize WHEN 1 THEN 'maximize' ELSE 'minimize' END AS direction, "
-                  "s.metric,"
-                  " " TIME("s.created_ms") " AS created, s.trials, s.queued, s.leased + s.running "
-                                           "+ s.stopping AS running,"
-                                           " s.complete, s.pruned, s.failed, s.cancelled, "
-                                           "s.paused, s.delayed, s.best AS best_loss, s.best_trial,"
-                                           " s.why, " TIME(
-                                               "s.ended_ms") " AS ended, s.elapsed_ms / 1000.0 AS "
-                                                             "elapsed, s.spec_number,"
-                                                             " lower(hex(s.spec)) AS spec_digest,"
-                                                             " (SELECT group_concat(CAST(b.bytes "
-                                                             "AS TEXT), '') FROM (SELECT bytes "
-                                                             "FROM blob WHERE digest = s.spec"
-                                                             " ORDER BY at) b) AS spec FROM "
-                                                             "study_row s;";
+static const char view_study[] =
+    "CREATE VIEW study AS SELECT s.number, s.name, "
+    "CASE WHEN s.held THEN 'paused' ELSE " CASE(
+        "s.state",
+        STUDY_STATES) " END AS state,"
+                      " CASE s.maximize WHEN 1 THEN 'maximize' ELSE 'minimize' END AS direction, "
+                      "s.metric,"
+                      " " TIME(
+                          "s.created_ms") " AS created, s.trials, s.queued, s.leased + s.running "
+                                          "+ s.stopping AS running,"
+                                          " s.complete, s.pruned, s.failed, s.cancelled, "
+                                          "s.paused, s.delayed, s.best AS best_loss, s.best_trial,"
+                                          " s.why, " TIME(
+                                              "s.ended_ms") " AS ended, s.elapsed_ms / 1000.0 AS "
+                                                            "elapsed, s.spec_number,"
+                                                            " lower(hex(s.spec)) AS spec_digest,"
+                                                            " (SELECT group_concat(CAST(b.bytes "
+                                                            "AS TEXT), '') FROM (SELECT bytes "
+                                                            "FROM blob WHERE digest = s.spec"
+                                                            " ORDER BY at) b) AS spec FROM "
+                                                            "study_row s;";
 static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t.number, " CASE(
     "t.state",
     TRIAL_STATES) " AS state,"
@@ -110,7 +115,7 @@ static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t
                                                                           " t.resume AS "
                                                                           "checkpoint, "
                                                                           "t.resume_step AS "
-                                                                          "checkpoint_step"
+                                                                          "checkpoint_step, t.seq"
                                                                           " FROM trial_row t JOIN "
                                                                           "study_row s ON s.number "
                                                                           "= t.study LEFT JOIN "
@@ -136,6 +141,17 @@ static const char view_event[] = "CREATE VIEW event AS SELECT j.seq, j.study, j.
                                       "t WHERE t.study = j.study AND"
                                       " t.number = j.trial) END AS based_on FROM journal j;";
 
+/* What stands in a body is decoded by programs; here only the digest of a spec is looked for: key
+ * 17 and the head of 32 bytes, which no text before it can hold. */
+static const char view_record[] =
+    "CREATE VIEW record AS SELECT s.name AS study, j.study_seq, j.seq, " CASE(
+        "j.kind",
+        KINDS) " AS kind, lower(hex(j.body)) AS body,"
+               " CASE WHEN j.kind IN (10, 11) THEN (SELECT group_concat(CAST(b.bytes AS "
+               "TEXT), '') FROM (SELECT bytes FROM blob WHERE digest = substr(j.body, "
+               "instr(j.body, x'11c420') + 3, 32) ORDER BY at) b) END AS spec"
+               " FROM journal j JOIN study_row s ON s.number = j.study WHERE j.study > 0;";
+
 static err_t run(sqlite3 *db, const char *file, const char *sql, struct errmsg *em)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
@@ -145,8 +161,8 @@ static err_t run(sqlite3 *db, const char *file, const char *sql, struct errmsg *
 
 static err_t make_views(sqlite3 *db, const char *file, struct errmsg *em)
 {
-    const char *const views[] = {drop_views,  view_study,  view_trial,
-                                 view_report, view_worker, view_event};
+    const char *const views[] = {drop_views,  view_study, view_trial, view_report,
+                                 view_worker, view_event, view_record};
     err_t e = ERR_OK;
     for (size_t i = 0; i < sizeof views / sizeof *views && e == ERR_OK; i++)
         e = run(db, file, views[i], em);
@@ -176,9 +192,22 @@ static err_t make(sqlite3 *db, const char *file, struct errmsg *em)
     return e;
 }
 
-static err_t check(sqlite3 *db, const char *file, int64_t id, struct errmsg *em)
+/* What each version added, in order; the tables above are those of DB_VERSION. */
+static const char *const upgrades[DB_VERSION + 1] = {
+    [2] = "ALTER TABLE study_row ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+          "PRAGMA user_version = 2;",
+};
+
+static err_t upgrade(sqlite3 *db, const char *file, int64_t version, struct errmsg *em)
 {
-    int64_t version = number(db, "PRAGMA user_version");
+    err_t e = ERR_OK;
+    for (int v = 2; v <= DB_VERSION && e == ERR_OK; v++)
+        e = v > version ? run(db, file, upgrades[v], em) : ERR_OK;
+    return e;
+}
+
+static err_t check(const char *file, int64_t id, int64_t version, struct errmsg *em)
+{
     if (id != DB_APPLICATION_ID)
         return errmsg_set(em, ERR_INVALID, "%s is a database of another program; name another file",
                           file);
@@ -206,14 +235,15 @@ err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em)
                           file, sqlite3_errmsg(db));
     }
     bool fresh = objects == 0 && id == 0;
+    int64_t version = number(db, "PRAGMA user_version");
     if (!fresh) {
-        err_t e = check(db, file, id, em);
+        err_t e = check(file, id, version, em);
         if (e != ERR_OK)
             return e;
     }
     err_t e = run(db, file, "BEGIN IMMEDIATE", em);
-    if (e == ERR_OK && fresh)
-        e = make(db, file, em);
+    if (e == ERR_OK)
+        e = fresh ? make(db, file, em) : upgrade(db, file, version, em);
     if (e == ERR_OK)
         e = make_views(db, file, em);
     if (e == ERR_OK)

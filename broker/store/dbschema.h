@@ -7,7 +7,7 @@
 #include "err.h"
 
 #define DB_APPLICATION_ID 0x54464d31 /* "TFM1" */
-#define DB_VERSION        1
+#define DB_VERSION        2
 
 /* Makes the tables in an empty database; checks an existing one and brings its views up to date.
  * ERR_VERSION, ERR_INVALID (a database, but not ours) or ERR_CORRUPT with a sentence that names

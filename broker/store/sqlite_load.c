@@ -67,6 +67,7 @@ static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_rea
     s.created_ms = sqlite3_column_int64(st, 25);
     s.ended_ms = sqlite3_column_int64(st, 26);
     s.elapsed_ms = column_u64(st, 27);
+    s.paused = sqlite3_column_int(st, 28) != 0;
     return r->study(r->self, &s, em);
 }
 

@@ -124,11 +124,16 @@ void client_note(const char *fmt, ...)
     va_end(ap);
 }
 
+bool client_write(FILE *out, struct str text)
+{
+    return !text.n || fwrite(text.p, 1, text.n, out) == text.n;
+}
+
 err_t client_print(const struct buf *text, struct errmsg *em)
 {
     if (!buf_ok(text))
         return errmsg_set(em, ERR_LIMIT, "the output is too large");
-    if (fwrite(text->p, 1, text->n, stdout) != text->n || fflush(stdout))
+    if (!client_write(stdout, buf_str(text)) || fflush(stdout))
         return errmsg_set(em, ERR_IO, "standard output cannot be written");
     return ERR_OK;
 }

@@ -3,6 +3,8 @@
 #ifndef FARM_CLI_CLIENT_H
 #define FARM_CLI_CLIENT_H
 
+#include <stdio.h>
+
 #include "buf.h"
 #include "opt.h"
 
@@ -87,6 +89,7 @@ int client_main(const struct opt_table *t, void *settings, struct client *c, int
 /* Prints "tunefarm: sentence" to standard error and returns the exit code of e. */
 int client_fail(err_t e, const struct errmsg *em);
 void client_note(const char *fmt, ...) PRINTF_LIKE(1, 2); /* "tunefarm: ..." on standard error */
+bool client_write(FILE *out, struct str text) MUST_CHECK; /* false: not all of it */
 /* Writes to standard output and says whether that worked. */
 err_t client_print(const struct buf *text, struct errmsg *em) MUST_CHECK;
 struct screen client_screen(int fd);

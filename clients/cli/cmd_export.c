@@ -193,7 +193,7 @@ static void json_row(struct export *x, const struct row *r)
 
 static err_t write_line(struct export *x, struct errmsg *em)
 {
-    bool ok = buf_ok(&x->line) && fwrite(x->line.p, 1, x->line.n, x->out) == x->line.n;
+    bool ok = buf_ok(&x->line) && client_write(x->out, buf_str(&x->line));
     buf_clear(&x->line);
     return ok ? ERR_OK
               : errmsg_set(em, ERR_IO, "the output cannot be written: %s", strerror(errno));

@@ -61,8 +61,7 @@ static err_t print_log(struct brokerlink *l, const struct msg_get_log *m, struct
         return errmsg_set(em, ERR_FAILED, "the broker gave no output");
     if (in.m.log_text.error.n)
         return errmsg_set(em, ERR_NOT_FOUND, STR_FMT, STR_ARG(in.m.log_text.error));
-    struct str text = in.m.log_text.bytes;
-    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout))
+    if (!client_write(stdout, in.m.log_text.bytes) || fflush(stdout))
         return errmsg_set(em, ERR_IO, "standard output cannot be written");
     if (in.m.log_text.where.n)
         client_note("the whole output is in " STR_FMT, STR_ARG(in.m.log_text.where));

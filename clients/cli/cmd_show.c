@@ -83,8 +83,8 @@ static err_t on_study(void *self, const struct row *r, struct errmsg *em)
 {
     struct buf *out = self;
     static const char *const fields[] = {"state", "direction", "metric", "created", "trials"};
-    static const char *const states[] = {"queued", "running", "complete",
-                                         "pruned", "failed",  "cancelled"};
+    static const char *const states[] = {"queued",   "delayed", "paused", "running",
+                                         "complete", "pruned",  "failed", "cancelled"};
     (void)em;
     if (!r->values)
         return ERR_OK;

@@ -20,10 +20,14 @@ int cmd_watch(int argc, char **argv);
 int cmd_best(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_pause(int argc, char **argv);
+int cmd_resume(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_workers(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_enqueue(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 #endif

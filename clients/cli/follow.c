@@ -72,6 +72,11 @@ static void on_record(struct follow *f, const struct record *r)
         mark_once(f);
     struct progress_news news = progress_on_record(f->p, r);
     announce_news(f->a, f->p, &news, old);
+    if (!old && (news.change & PROGRESS_PAUSED))
+        announce_say(f->a, "%s is paused; `tunefarm resume %s` lets it go on", f->c->study,
+                     f->c->study);
+    if (!old && (news.change & PROGRESS_RESUMED))
+        announce_say(f->a, "%s goes on", f->c->study);
     progress_news_fini(&news);
 }
 
@@ -188,7 +193,7 @@ static void tell_idle(struct follow *f, int64_t now)
     const uint64_t *counts = f->p->counts;
     bool queued = counts[TRIAL_QUEUED] > 0;
     bool later = counts[TRIAL_DELAYED] > 0 || counts[TRIAL_PAUSED] > 0 || f->p->closed[0];
-    if (!f->live || progress_open(f->p) > 0 || (!queued && later))
+    if (!f->live || progress_open(f->p) > 0 || f->p->paused || (!queued && later))
         f->idle_since = now;
     if (f->idle_since == CLOCK_NEVER || now - f->idle_since < IDLE_AFTER)
         return;

@@ -114,7 +114,8 @@ static unsigned on_reported(struct progress_trial *t, const struct record *r)
 
 static unsigned on_closed(struct progress *p, struct progress_trial *t, const struct record *r)
 {
-    move(p, t, r->number ? TRIAL_DELAYED : TRIAL_QUEUED);
+    bool paused = t->state == TRIAL_STOPPING && t->pausing;
+    move(p, t, paused ? TRIAL_PAUSED : r->number ? TRIAL_DELAYED : TRIAL_QUEUED);
     if (r->code != CLOSE_CRASH)
         return PROGRESS_NOTHING;
     set_text(&p->last_error, r->note);
@@ -181,11 +182,15 @@ static unsigned on_trial_record(struct progress *p, const struct record *r,
         return on_reported(t, r);
     case REC_STOPPING:
         move(p, t, TRIAL_STOPPING);
+        t->pausing = r->code == STOP_PAUSE;
         return PROGRESS_NOTHING;
     case REC_CLOSED:
         return on_closed(p, t, r);
     case REC_QUEUED:
         move(p, t, TRIAL_QUEUED);
+        return PROGRESS_NOTHING;
+    case REC_PAUSED:
+        move(p, t, TRIAL_PAUSED);
         return PROGRESS_NOTHING;
     case REC_FINISHED:
         news->state = trial_state_final(r->code) ? r->code : TRIAL_FAILED;
@@ -203,11 +208,18 @@ static unsigned on_study_record(struct progress *p, const struct record *r)
         return PROGRESS_CLOSED;
     case REC_STUDY_ENDED:
         p->ended = true;
+        p->paused = false;
         return PROGRESS_ENDED;
     case REC_STUDY_OPENED:
         p->closed[0] = 0;
         p->ended = false;
         return PROGRESS_NOTHING;
+    case REC_STUDY_PAUSED:
+        p->paused = true;
+        return PROGRESS_PAUSED;
+    case REC_STUDY_RESUMED:
+        p->paused = false;
+        return PROGRESS_RESUMED;
     default:
         return PROGRESS_NOTHING;
     }
@@ -219,7 +231,7 @@ struct progress_news progress_on_record(struct progress *p, const struct record 
         .trial = r->trial, .has_loss = r->has_value, .loss = r->value, .error = r->note};
     if (r->wall_ms > p->last_ms)
         p->last_ms = r->wall_ms;
-    if (r->kind >= REC_PROPOSED && r->kind <= REC_QUEUED)
+    if (r->kind >= REC_PROPOSED && r->kind <= REC_PAUSED)
         news.change = on_trial_record(p, r, &news);
     else
         news.change = on_study_record(p, r);

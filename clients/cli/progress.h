@@ -15,6 +15,7 @@ struct progress_trial {
     uint8_t state;    /* enum trial_state */
     uint32_t attempt; /* last one granted; 0 = none yet */
     bool has_step, has_loss;
+    bool pausing; /* stops in order to be paused */
     int64_t step;
     double loss;        /* last reported */
     int64_t started_ms; /* wall clock of the record */
@@ -41,7 +42,7 @@ struct progress {
     uint64_t mark_complete;
     int64_t mark_ms, last_ms; /* wall clock of the mark and of the last record */
     char closed[256];         /* why no more trials are proposed; empty = open */
-    bool ended;
+    bool ended, paused;
     uint64_t failures; /* trials that failed since the mark, without any that completed */
     char *last_error;  /* of the last failed attempt; NULL = none */
     uint64_t last_error_trial;
@@ -58,6 +59,8 @@ enum progress_change {
     PROGRESS_CLOSED = 16,
     PROGRESS_ENDED = 32,
     PROGRESS_RETRIED = 64, /* an attempt crashed, a further one will come */
+    PROGRESS_PAUSED = 128, /* the study */
+    PROGRESS_RESUMED = 256,
 };
 
 /* What is to be said about the trial of a record; params borrow the progress until its next record.

@@ -130,6 +130,8 @@ static void line_head(const struct progress *p, const struct render_style *s, in
     }
     if (p->closed[0] && !p->ended)
         putf(&l, DIM, "  closing (%s)", p->closed);
+    if (p->paused)
+        putf(&l, DIM, "  paused");
     line_end(&l, lines);
 }
 

@@ -1,6 +1,7 @@
-/* A sampler that does not exist would be found out only after the study is stored, and then stand
- * in the way of the corrected one. The optimizer's filter mode reads a study and ends with its
- * input, so it is asked with none. The study is handed over as a file in memory.
+/* A sampler that does not exist, or a pattern that is none, would be found out only after the study
+ * is stored, and then stand in the way of the corrected one. The optimizer's filter mode reads a
+ * study and ends with its input, so it is asked with none. The study is handed over as a file in
+ * memory.
  *
  * Called by the commands run and submit. */
 #include "studycheck.h"
@@ -16,6 +17,7 @@
 
 #include "childproc.h"
 #include "client.h"
+#include "scrape.h"
 
 #define CHILD_STUDY 102
 
@@ -105,7 +107,17 @@ void studycheck_files(const struct studyfile *s)
     buf_fini(&path);
 }
 
-err_t studycheck(const struct studyfile *s, struct errmsg *em)
+static err_t check_patterns(const struct studyfile *s, struct errmsg *em)
+{
+    struct scrape *compiled;
+    err_t e = scrape_new(&compiled, &s->spec->objective, em);
+    scrape_free(compiled);
+    if (e)
+        studyfile_locate(s, em);
+    return e;
+}
+
+static err_t ask_optimizer(const struct studyfile *s, struct errmsg *em)
 {
     char path[4400], said[900];
     int ends[2], status = 0;
@@ -126,4 +138,10 @@ err_t studycheck(const struct studyfile *s, struct errmsg *em)
         return ERR_OK;
     take_sentence(s, said, em);
     return ERR_INVALID;
+}
+
+err_t studycheck(const struct studyfile *s, struct errmsg *em)
+{
+    err_t e = check_patterns(s, em);
+    return e ? e : ask_optimizer(s, em);
 }

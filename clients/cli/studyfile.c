@@ -1,6 +1,6 @@
 /* Turns what a person wrote into the bytes that are hashed, stored and delivered: YAML to JSON
- * once, the command line's changes, and each file's digest, size and executable bit. From here on
- * nobody serialises the study again.
+ * once, the command line's changes, known points completed, and each file's digest, size and
+ * executable bit. From here on nobody serialises the study again.
  *
  * Called by the commands run and submit. Knows the study's grammar only through study/; knows no
  * broker. */
@@ -169,6 +169,49 @@ static err_t digest_file(const struct studyfile *s, const struct spec_file *f,
     return ERR_OK;
 }
 
+/* The members of a whole point that a person gave, so that a point is known again however the rest
+ * was drawn. */
+static struct json_object *given_of(const struct space *space, struct json_object *whole,
+                                    struct json_object *given)
+{
+    struct json_object *part = json_object_new_object();
+    json_object_object_foreach(whole, key, value)
+    {
+        const struct param *p = &space->params[space_find(space, str_of(key))];
+        if (json_object_object_get_ex(given, p->name.p, NULL) ||
+            json_object_object_get_ex(given, p->short_name.p, NULL))
+            json_object_object_add(part, key, json_object_get(value));
+    }
+    return part;
+}
+
+/* Replaces the known points by whole ones, so that what is submitted leaves nothing open, and says
+ * beside them what was given if that is less. */
+static err_t add_points(const struct studyfile *s, struct json_object *root, struct errmsg *em)
+{
+    struct json_object *list = json_object_new_array(), *given = json_object_new_array();
+    struct json_object *written = json_get(root, "enqueue");
+    bool partly = false;
+    err_t e = ERR_OK;
+    for (uint32_t i = 0; i < s->spec->n_enqueue && !e; i++) {
+        struct json_object *whole = NULL, *part;
+        e = json_parse(s->spec->enqueue[i], JSON_NONFINITE, &whole, em);
+        if (e)
+            break;
+        part = given_of(s->spec->space, whole, json_object_array_get_idx(written, i));
+        partly |= json_object_object_length(part) < json_object_object_length(whole);
+        json_object_array_add(list, whole);
+        json_object_array_add(given, part);
+    }
+    if (!e && s->spec->n_enqueue)
+        json_object_object_add(root, "enqueue", json_object_get(list));
+    if (!e && partly)
+        json_object_object_add(root, "enqueue_given", json_object_get(given));
+    json_object_put(list);
+    json_object_put(given);
+    return e;
+}
+
 /* Replaces objective.files by objects that have a digest, and parses the result: the bytes that are
  * submitted. */
 static err_t add_digests(struct studyfile *s, struct json_object *root, struct errmsg *em)
@@ -209,7 +252,9 @@ static err_t build(struct studyfile *s, struct str json, const char *where,
         if (!str_is(s->spec->objective.dir, "."))
             buf_printf(&dir, "/" STR_FMT, STR_ARG(s->spec->objective.dir));
         s->dir = buf_takez(&dir);
-        e = add_digests(s, root, em);
+        e = add_points(s, root, em);
+        if (!e)
+            e = add_digests(s, root, em);
     }
     if (e)
         studyfile_locate(s, em);

@@ -41,7 +41,7 @@ _tunefarm() {
     run | submit)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.@(yaml|yml|json)' -- "$word"; compgen -d -S / -- "$word")
         ;;
-    show | watch | best | export | stop | logs | enqueue)
+    show | watch | best | export | stop | pause | resume | logs | enqueue | why | replay)
         mapfile -t COMPREPLY < <(compgen -W "$(_tunefarm_studies)" -- "$word")
         ;;
     esac

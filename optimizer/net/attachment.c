@@ -38,10 +38,10 @@ struct attachment *attachment_new(const struct msg_attached *m, uint64_t session
     a->session = session;
     a->epoch = m->epoch;
     a->head = m->head;
-    int64_t past = m->elapsed_ms < (uint64_t)(INT64_MAX / NS_PER_MS / 2)
-                       ? (int64_t)m->elapsed_ms * NS_PER_MS
-                       : INT64_MAX / 2;
-    a->opened = now - past;
+    a->gone = m->elapsed_ms < (uint64_t)(INT64_MAX / NS_PER_MS / 2)
+                  ? (int64_t)m->elapsed_ms * NS_PER_MS
+                  : INT64_MAX / 2;
+    a->since = now;
     err_t e = spec_parse(m->spec, &a->spec, &a->why_not);
     if (!e)
         e = tuner_new(&a->tuner, a->spec, &a->why_not);
@@ -58,6 +58,18 @@ void attachment_free(struct attachment *a)
     tuner_free(a->tuner);
     spec_free(a->spec);
     free(a);
+}
+
+static int64_t elapsed(const struct attachment *a, int64_t now)
+{
+    return a->paused ? a->gone : a->gone + (now - a->since);
+}
+
+static void set_paused(struct attachment *a, int64_t now, bool paused)
+{
+    a->gone = elapsed(a, now);
+    a->since = now;
+    a->paused = paused;
 }
 
 /* Closes the study once when a rule says so. */
@@ -112,7 +124,7 @@ static void answer(struct attachment *a, int64_t now, const struct msg_want *w, 
         refuse(a, w->want, fx);
         return;
     }
-    tuner_on_elapsed(a->tuner, now - a->opened);
+    tuner_on_elapsed(a->tuner, elapsed(a, now));
     propose(a, w, fx);
     judge(a, fx);
 }
@@ -128,7 +140,7 @@ void attachment_on_want(struct attachment *a, int64_t now, const struct msg_want
         answer(a, now, m, fx);
 }
 
-static bool apply(struct attachment *a, const struct record *r, struct link_out *fx)
+static bool apply(struct attachment *a, int64_t now, const struct record *r, struct link_out *fx)
 {
     if (r->study_seq <= a->upto)
         return true;
@@ -137,6 +149,8 @@ static bool apply(struct attachment *a, const struct record *r, struct link_out 
         return false;
     if (r->kind == REC_STUDY_OPENED)
         a->said_close = false;
+    if (r->kind == REC_STUDY_PAUSED || r->kind == REC_STUDY_RESUMED)
+        set_paused(a, now, r->kind == REC_STUDY_PAUSED);
     if (a->tuner && tuner_on_record(a->tuner, r, &a->why_not))
         cannot(a, fx);
     return true;
@@ -146,7 +160,7 @@ bool attachment_on_events(struct attachment *a, int64_t now, const struct msg_ev
                           struct link_out *fx)
 {
     for (uint32_t i = 0; i < m->records.n; i++)
-        if (!apply(a, &m->records.v[i], fx))
+        if (!apply(a, now, &m->records.v[i], fx))
             return false;
     a->received += m->records.n;
     if (m->upto > a->upto)
@@ -167,11 +181,12 @@ bool attachment_on_events(struct attachment *a, int64_t now, const struct msg_ev
 int64_t attachment_tick(struct attachment *a, int64_t now, struct link_out *fx)
 {
     int64_t limit = a->tuner ? a->spec->stop.time_ns : 0;
-    if (limit <= 0 || a->said_close || limit > INT64_MAX / 4)
+    if (limit <= 0 || a->said_close || a->paused || limit > INT64_MAX / 4)
         return CLOCK_NEVER;
-    if (now - a->opened < limit)
-        return a->opened + limit;
-    tuner_on_elapsed(a->tuner, now - a->opened);
+    int64_t left = limit - elapsed(a, now);
+    if (left > 0)
+        return now + left;
+    tuner_on_elapsed(a->tuner, elapsed(a, now));
     judge(a, fx);
     return CLOCK_NEVER;
 }

@@ -19,7 +19,9 @@ struct attachment {
     uint64_t received, credit;
     uint64_t answered;    /* greatest WANT answered */
     struct msg_want want; /* came before the events it rests on; want 0 = none */
-    int64_t opened;       /* when the study's time began, on our clock */
+    int64_t gone;         /* of the study's time, up to `since` on our clock */
+    int64_t since;
+    bool paused; /* its time stands still */
     bool said_close;
 };
 

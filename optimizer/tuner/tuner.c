@@ -288,6 +288,11 @@ void tuner_on_elapsed(struct tuner *t, int64_t ns)
     stopping_on_elapsed(&t->stopping, ns);
 }
 
+void tuner_on_exhausted(struct tuner *t)
+{
+    t->exhausted = true;
+}
+
 /* Writes the point and the reason into a new flight. */
 static void launch(struct tuner *t, const double *point, const struct buf *why)
 {
@@ -351,9 +356,14 @@ uint32_t tuner_ask(struct tuner *t, uint32_t n, struct tuner_proposal *out)
     return (uint32_t)made;
 }
 
+const char *tuner_rule(const struct tuner *t, bool *stop_running)
+{
+    return stopping_verdict(&t->stopping, stop_running);
+}
+
 const char *tuner_verdict(const struct tuner *t, bool *stop_running)
 {
-    const char *why = stopping_verdict(&t->stopping, stop_running);
+    const char *why = tuner_rule(t, stop_running);
     if (why || !t->exhausted)
         return why;
     return t->flights.n == 0 ? "exhausted" : NULL;

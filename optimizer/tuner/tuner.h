@@ -44,6 +44,8 @@ void tuner_on_upto(struct tuner *t, uint64_t study_seq);
 void tuner_on_next_draw(struct tuner *t, uint64_t draw);
 /* The time the study has been open, for stop.time. */
 void tuner_on_elapsed(struct tuner *t, int64_t ns);
+/* The sampler has said before, of the same study, that no point is left. */
+void tuner_on_exhausted(struct tuner *t);
 
 /* Makes up to n (at most TUNER_MAX_ASK) proposals. Fewer: the rest waits for results, or the study
  * is at its end. */
@@ -51,6 +53,8 @@ uint32_t tuner_ask(struct tuner *t, uint32_t n, struct tuner_proposal *out);
 /* Why the study should end: "trials", "time", "target", "plateau", "exhausted"; NULL while it
  * should not. */
 const char *tuner_verdict(const struct tuner *t, bool *stop_running);
+/* The same of the study's own rules alone: known points may go on while they allow it. */
+const char *tuner_rule(const struct tuner *t, bool *stop_running);
 bool tuner_best(const struct tuner *t, struct tuner_best *out); /* false: no trial is complete */
 const struct history *tuner_history(const struct tuner *t);
 bool tuner_pending(const struct tuner *t,

@@ -138,6 +138,7 @@ static err_t see_study(void *self, const struct study_image *i, struct errmsg *e
     assert_int_equal(i->number, ++s->studies);
     assert_int_equal(journal_blob(s->j, i->spec, &spec, em), ERR_OK);
     assert_true(str_is(buf_str(&spec), "{\"spec\":1}"));
+    assert_true(i->paused);
     buf_fini(&spec);
     return ERR_OK;
 }
@@ -195,8 +196,13 @@ static void put_images(struct effects *fx)
     struct digest d = hash_bytes(STR("{\"spec\":1}"));
     effects_blob(fx, d, STR("{\"spec\":1}"));
     effects_blob(fx, d, STR("{\"spec\":1}")); /* twice is once */
-    *effects_study(fx) = (struct study_image){
-        .number = 1, .seq = 2, .study_seq = 2, .name = STR("s"), .spec = d, .spec_number = 1};
+    *effects_study(fx) = (struct study_image){.number = 1,
+                                              .seq = 2,
+                                              .study_seq = 2,
+                                              .name = STR("s"),
+                                              .spec = d,
+                                              .spec_number = 1,
+                                              .paused = true};
     *effects_trial(fx) = (struct trial_image){.study = 1,
                                               .number = 0,
                                               .seq = 2,

@@ -24,6 +24,14 @@ class Daemons(FarmTest):
         farm.stop()
         self.assertEqual(self.assert_all_once(farm, "s", 30), {"complete": 30})
 
+    def test_nothing_to_print(self):
+        farm = self.farm()
+        farm.broker()
+        farm.submit(study("s", 1, []))
+        self.assertEqual(farm.tunefarm("export", "s", "--format", "jsonl").stdout, "")
+        self.assertEqual(farm.sql("select * from trial"), [])
+        farm.stop()
+
     def test_drain_gives_trials_back(self):
         farm = self.farm()
         farm.broker()

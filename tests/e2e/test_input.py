@@ -62,6 +62,22 @@ class BadInput(FarmTest):
         done = self.refused(farm, 1, ["loss"], "run", farm.write_study(spec), broker=False)
         self.assertNotIn("Traceback", done.stderr)
 
+    def test_patterns_that_cannot_be_used(self):
+        """Said before anything is stored, so that the corrected file is not another search."""
+        farm = self.farm().all(slots=1)
+        path = farm.write_study(study("s", 3, []))
+        for scrape, words in (('{pattern: "loss=(?<loss>"}', ["objective.scrape.pattern", "character 14"]),
+                              ('{pattern: "loss=(.*)"}', ["objective.scrape.pattern", "(?<loss>...)"]),
+                              ('{pattern: "(?<loss>.*)", step: "(.)"}', ["objective.scrape.step", "(?<step>...)"])):
+            with open(path, "w") as f:
+                f.write("study: s\nobjective:\n  command: [echo, 'loss=1']\n  metric: loss\n"
+                        f"  scrape: {scrape}\nspace:\n  x: {{float: [0, 1]}}\n")
+            self.refused(farm, 2, words + [path + ":5"], "submit", path)
+            self.refused(farm, 2, words + [path + ":5"], "run", path, broker=False)
+        self.assertEqual(farm.sql("select count(*) as n from study")[0]["n"], 0)
+        self.assertFalse(os.path.exists(os.path.join(farm.dir, "s.tunefarm.db")))
+        farm.stop()
+
     def test_program_that_does_not_exist(self):
         farm = self.farm()
         spec = study("s", 3, [])

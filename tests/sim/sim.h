@@ -20,6 +20,7 @@
 
 #define SIM_WORKERS 6
 #define SIM_STUDIES 3
+#define SIM_PAUSES  21 /* a study, and its first trials */
 #define MS          NS_PER_MS
 #define SEC         NS_PER_S
 
@@ -128,6 +129,7 @@ struct sim_client {
     struct sim_node node;
     uint64_t session;
     bool done[SIM_STUDIES];
+    bool paused[SIM_STUDIES][SIM_PAUSES]; /* was asked for last; [0]: the study itself */
 };
 void optimizer_start(struct sim *s);
 void optimizer_crash(struct sim *s);

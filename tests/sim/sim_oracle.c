@@ -61,8 +61,10 @@ static void on_granted(struct sim *s, struct fate *f, const struct record *r)
     SIM_CHECK(s, r->attempt < 64, "trial %llu/%llu: attempt %u (I15)", WHO(r));
     f->attempt = r->attempt;
     f->open = true;
-    f->started = r->code == 1; /* an adopted attempt runs already */
-    f->last_step = -1;
+    bool adopted = r->code == 1; /* runs already, and what it reported counts */
+    f->started = adopted;
+    f->last_step = adopted ? f->last_step : -1;
+    f->durable[r->attempt] = f->last_step;
 }
 
 static void on_closed(struct sim *s, struct fate *f, const struct record *r)
@@ -110,6 +112,7 @@ static void read_journal(struct sim *s, struct idmap *fates)
 {
     uint64_t next_trial[SIM_STUDIES + 1] = {0}, next_draw[SIM_STUDIES + 1] = {0},
                                       study_seq[SIM_STUDIES + 1] = {0};
+    bool paused[SIM_STUDIES + 1] = {false};
     struct arena a;
     arena_init(&a, 0);
     for (size_t i = 0; i < disk_records(s); i++) {
@@ -129,7 +132,11 @@ static void read_journal(struct sim *s, struct idmap *fates)
             SIM_CHECK(s, r.kind == REC_ENQUEUED || r.number == next_draw[r.study]++,
                       "draws have a gap (I11)");
             fate_of(fates, &r, true);
+        } else if (r.kind == REC_STUDY_PAUSED || r.kind == REC_STUDY_RESUMED) {
+            paused[r.study] = r.kind == REC_STUDY_PAUSED;
         } else if (r.kind >= REC_GRANTED) {
+            SIM_CHECK(s, r.kind != REC_GRANTED || r.code == 1 || !paused[r.study],
+                      "trial %llu/%llu attempt %u is granted in a paused study", WHO(&r));
             struct fate *f = fate_of(fates, &r, false);
             SIM_CHECK(s, f != NULL, "a record of a trial that was never made");
             on_trial_record(s, f, &r);

@@ -1,7 +1,8 @@
 /* A scripted optimizer and a client. The optimizer follows the protocol and proposes numbered
  * points; it checks what every optimizer may rely on: the stream is gap-free and in order, each
  * trial is told once, a WANT comes after the events it speaks of. The client submits the studies,
- * repeating each request until it is answered, and cancels a few trials. */
+ * repeating each request until it is answered, cancels a few trials, and pauses and resumes studies
+ * and trials; at the end it resumes all until everything has ended. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -268,15 +269,51 @@ static void submit(struct sim *s, int study)
     send(s, &s->client.node, s->client.session, MSG_SUBMIT, &m);
 }
 
+static struct id128 new_request(struct sim *s)
+{
+    struct id128 r;
+    for (size_t i = 0; i < sizeof r.b; i++)
+        r.b[i] = (uint8_t)rng_u64(&s->rng);
+    return r;
+}
+
 static void cancel_one(struct sim *s)
 {
     char name[8];
     int n = snprintf(name, sizeof name, "s%d", (int)rng_below(&s->rng, SIM_STUDIES));
-    struct msg_cancel m = {
-        .study = str_make(name, (size_t)n), .one = true, .trial = rng_below(&s->rng, 20)};
-    for (size_t i = 0; i < sizeof m.request.b; i++)
-        m.request.b[i] = (uint8_t)rng_u64(&s->rng);
+    struct msg_cancel m = {.request = new_request(s),
+                           .study = str_make(name, (size_t)n),
+                           .one = true,
+                           .trial = rng_below(&s->rng, 20)};
     send(s, &s->client.node, s->client.session, MSG_CANCEL, &m);
+}
+
+/* what: 0 = the study, else trial what - 1. */
+static void ask_pause(struct sim *s, int study, uint64_t what, bool pause)
+{
+    char name[8];
+    int n = snprintf(name, sizeof name, "s%d", study);
+    struct str text = str_make(name, (size_t)n);
+    struct msg_pause p = {new_request(s), text, what > 0, what ? what - 1 : 0};
+    struct msg_resume r = {p.request, p.study, p.one, p.trial};
+    send(s, &s->client.node, s->client.session, pause ? MSG_PAUSE : MSG_RESUME,
+         pause ? (const void *)&p : &r);
+}
+
+static void pause_some(struct sim *s)
+{
+    int study = (int)rng_below(&s->rng, SIM_STUDIES);
+    uint64_t what = sim_chance(s, 0.3) ? 0 : rng_below(&s->rng, SIM_PAUSES);
+    bool *paused = &s->client.paused[study][what];
+    ask_pause(s, study, what, !*paused);
+    *paused = !*paused;
+}
+
+static void resume_all(struct sim *s)
+{
+    for (int i = 0; i < SIM_STUDIES; i++)
+        for (uint64_t what = 0; what < SIM_PAUSES; what++)
+            ask_pause(s, i, what, false);
 }
 
 static void on_client_turn(struct sim *s, struct sim_event *e)
@@ -291,6 +328,10 @@ static void on_client_turn(struct sim *s, struct sim_event *e)
                 submit(s, i);
         if (!s->quiet && sim_chance(s, 0.1))
             cancel_one(s);
+        if (!s->quiet && sim_chance(s, 0.2))
+            pause_some(s);
+        if (s->quiet)
+            resume_all(s);
     } else if (c->node.connected) {
         say_hello(s, &c->node, ROLE_CLIENT);
     }

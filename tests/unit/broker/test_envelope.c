@@ -40,7 +40,8 @@ static void test_everything(void **unused)
         "\"gpu\":2,\"memory\":\"2G\"},"
         "\"labels\":[\"fast\",\"eu\"],\"grace\":\"3s\"},\"parallel\":16,\"priority\":-3,\"weight\":"
         "2.5,\"retries\":0,"
-        "\"retry_delay\":0.5,\"ahead\":4,\"enqueue\":[{\"x\": 1,\"y\":\"a\"},{}]}";
+        "\"retry_delay\":0.5,\"ahead\":4,\"enqueue\":[{\"x\": 1,\"y\":\"a\"},{}],"
+        "\"enqueue_given\":[{\"x\":1},{}]}";
     struct arena a;
     struct envelope e;
     struct errmsg em = {{0}};
@@ -57,6 +58,7 @@ static void test_everything(void **unused)
                 e.ahead == 4);
     assert_int_equal(e.n_enqueue, 2);
     assert_true(str_is(e.enqueue[0], "{\"x\":1,\"y\":\"a\"}"));
+    assert_true(str_is(e.given[0], "{\"x\":1}"));
     arena_fini(&a);
 }
 
@@ -73,6 +75,8 @@ static void test_faults_name_their_place(void **unused)
         {"{\"retry_delay\":\"soon\"}", "retry_delay"},
         {"{\"enqueue\":[1]}", "enqueue"},
         {"{\"enqueue\":{}}", "enqueue"},
+        {"{\"enqueue\":[{}],\"enqueue_given\":[]}", "enqueue_given"},
+        {"{\"enqueue\":[{}],\"enqueue_given\":[1]}", "enqueue_given"},
         {"{\"objective\":{\"metric\":1}}", "objective.metric"},
         {"{\"objective\":{\"direction\":\"up\"}}", "objective.direction"},
         {"{\"objective\":{\"labels\":\"x\"}}", "objective.labels"},
@@ -124,7 +128,7 @@ static void test_options_that_do_not_go_together(void **unused)
     o.beat = NS_PER_S;
     o.daemon = true;
     assert_int_equal(broker_options_check(&o, &em), ERR_INVALID);
-    o.log_file = "log";
+    o.common.log_file = "log";
     assert_int_equal(broker_options_check(&o, &em), ERR_OK);
     o.db = "";
     assert_int_equal(broker_options_check(&o, &em), ERR_INVALID);

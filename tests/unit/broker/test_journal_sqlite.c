@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "codec.h"
 #include "dbguard.h"
 #include "hash.h"
 #include "journal.h"
@@ -235,6 +236,79 @@ static void test_questions(void **unused)
     journal_close(j);
 }
 
+static err_t see_paused(void *self, const struct study_image *i, struct errmsg *em)
+{
+    (void)em;
+    *(int *)self = i->paused;
+    return ERR_OK;
+}
+
+/* Version 1 had no study_row.held. */
+static void test_of_an_older_version(void **unused)
+{
+    (void)unused;
+    struct errmsg em = {{0}};
+    int paused = -1;
+    struct journal_reader reader = {&paused, see_paused, NULL, NULL, NULL};
+    journal_close(open_journal(0));
+    sql("DROP VIEW study; DROP VIEW trial; DROP VIEW report;"
+        "ALTER TABLE study_row DROP COLUMN held; PRAGMA user_version = 1;"
+        "INSERT INTO study_row(number, seq, study_seq, name, state, maximize, spec, search,"
+        " spec_number, optimizer_epoch, trials) VALUES(1, 0, 0, 's', 0, 0, x'', x'', 1, 0, 0)");
+    struct journal *j = open_journal(0);
+    assert_int_equal(journal_load(j, &reader, &em), ERR_OK);
+    assert_int_equal(paused, 0);
+    journal_close(j);
+    sql("UPDATE study_row SET held = 1");
+    j = open_journal(0);
+    assert_int_equal(journal_load(j, &reader, &em), ERR_OK);
+    assert_int_equal(paused, 1);
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    assert_string_equal(ask(j, "select state from study", NULL).first, "[\"paused\"]");
+    journal_close(j);
+}
+
+/* The records as they stand in the journal, and the text of each specification beside its own. */
+static void test_records(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal(0);
+    struct errmsg em;
+    struct group *g = study_group();
+    struct digest first = hash_bytes(STR("{}")), second = hash_bytes(STR("{\"a\":1}"));
+    struct record records[] = {
+        {.kind = REC_STUDY_CREATED, .text = STR("s"), .digest = first, .number = 1},
+        {.kind = REC_PROPOSED, .text = STR("{}"), .note = STR("{}")},
+        {.kind = REC_SPEC_ADDED, .digest = second, .note = STR("00"), .number = 2}};
+    effects_blob(&g->fx, second, STR("{\"a\":1}"));
+    for (uint64_t i = 0; i < 3; i++) {
+        records[i].study = 1;
+        records[i].seq = records[i].study_seq = i + 1;
+        effects_record(&g->fx, &records[i]);
+    }
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, g);
+    group_free(wait_done(j));
+    struct rows r = ask(j, "select study, study_seq, seq, kind, spec from record", NULL);
+    assert_string_equal(r.error, "");
+    assert_string_equal(r.first, "[\"s\",1,1,\"study_created\",\"{}\"]");
+    r = ask(j, "select kind, spec from record where study_seq = 2", NULL);
+    assert_string_equal(r.first, "[\"proposed\",null]");
+    r = ask(j, "select kind, spec from record where study_seq = 3", NULL);
+    assert_string_equal(r.first, "[\"spec_added\",\"{\\\"a\\\":1}\"]");
+    struct buf body, hex;
+    buf_init(&body, 0);
+    buf_init(&hex, 0);
+    record_encode(&body, &records[1]);
+    str_hex(buf_reserve(&hex, HEX_SIZE(body.n)), (const uint8_t *)body.p, body.n);
+    hex.n = HEX_SIZE(body.n) - 1;
+    r = ask(j, "select body from record where study_seq = 2", NULL);
+    assert_memory_equal(r.first + 2, hex.p, hex.n);
+    buf_fini(&body);
+    buf_fini(&hex);
+    journal_close(j);
+}
+
 static void test_questions_that_are_refused(void **unused)
 {
     (void)unused;
@@ -302,9 +376,11 @@ int main(void)
         EACH (test_no_database),
         EACH (test_of_another_program),
         EACH (test_of_a_newer_version),
+        EACH (test_of_an_older_version),
         EACH (test_damaged),
         EACH (test_places_that_cannot_be),
         EACH (test_questions),
+        EACH (test_records),
         EACH (test_questions_that_are_refused),
         EACH (test_ballast),
     };

@@ -187,6 +187,35 @@ static void test_the_specs_points_come_first(void **unused)
     box_close(&x.b);
 }
 
+static void test_points_of_a_changed_spec(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    static const struct str first[] = {{"{\"x\":1}", 7}, {"{\"x\":2}", 7}},
+                            second[] = {{"{\"x\":3}", 7}, {"{\"x\":2}", 7}, {"{\"x\":2}", 7}};
+    begin(&x);
+    x.b.env.enqueue = first;
+    x.b.env.n_enqueue = 2;
+    submit(&x, 100, "s", "{}", "a", false, false);
+    box_restart(&x.b);
+    x.c = box_client(&x.b, C, 2);
+    x.b.env.enqueue = second;
+    x.b.env.n_enqueue = 3;
+    submit(&x, 101, "s", "{\"more\":1}", "a", false, false);
+    assert_int_equal(farm_counts(x.b.f).queued, 4); /* the one that is new, and the second of two */
+    assert_true(str_is(box_trial(&x.b, 1, 2).params, "{\"x\":3}"));
+    assert_true(str_is(box_trial(&x.b, 1, 3).params, "{\"x\":2}"));
+    submit(&x, 102, "s", "{\"more\":1}", "a", false, false);
+    assert_int_equal(farm_counts(x.b.f).queued, 4); /* not again */
+    static const struct str drawn[] = {
+        {"{\"x\":3,\"y\":4}", 13}, {"{\"x\":2,\"y\":5}", 13}, {"{\"x\":2,\"y\":6}", 13}};
+    x.b.env.enqueue = drawn;
+    x.b.env.given = second;
+    submit(&x, 103, "s", "{\"more\":2}", "a", false, false);
+    assert_int_equal(farm_counts(x.b.f).queued, 4); /* the same points, completed otherwise */
+    box_close(&x.b);
+}
+
 static uint64_t tail_records(struct fixture *x, uint64_t *last, bool *end)
 {
     uint64_t n = 0;
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_a_repeated_request_changes_nothing),
         cmocka_unit_test(test_cancel_and_reopen),
         cmocka_unit_test(test_the_specs_points_come_first),
+        cmocka_unit_test(test_points_of_a_changed_spec),
         cmocka_unit_test(test_tail_of_the_farm),
         cmocka_unit_test(test_tail_up_to_a_place_ends),
         cmocka_unit_test(test_files),

@@ -308,6 +308,69 @@ static void test_slots_are_shared(void **unused)
     box_close(&x.b);
 }
 
+static void finish(struct fixture *x, uint64_t trial, uint64_t credit)
+{
+    SEND(&x->b, W, x->w, FINAL, final, .study = 1, .trial = trial, .attempt = 1, .has_value = true);
+    SEND(&x->b, W, x->w, CREDIT, credit, .total = credit);
+    box_settle(&x->b);
+}
+
+static void test_a_slot_waits_for_the_study_that_it_is_due_to(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x);
+    attach(&x, "a");
+    x.w = box_worker(&x.b, W, 1, 4);
+    propose(&x, 1, 1, 0, 4);
+    attach(&x, "b");
+    box_clear(&x.b);
+    finish(&x, 0, 5);
+    const union message *m = box_take(&x.b, O, MSG_WANT);
+    assert_int_equal(m->want.study, 2);
+    finish(&x, 1, 6); /* b has the smaller load still, but is asked already */
+    assert_int_equal(box_count(&x.b, O, MSG_WANT), 0);
+    propose(&x, 2, 1, 0, 1);
+    m = box_take(&x.b, O, MSG_WANT);
+    assert_int_equal(m->want.study, 2);
+    assert_int_equal(m->want.n, 1);
+    finish(&x, 2, 7);
+    m = box_take(&x.b, O, MSG_WANT);
+    assert_int_equal(m->want.study, 1);
+    box_pass(&x.b, 3 * SEC); /* b does not answer: what was kept for it goes to others */
+    propose(&x, 1, 2, 4, 1);
+    m = box_take(&x.b, O, MSG_WANT);
+    assert_int_equal(m->want.study, 1);
+    box_close(&x.b);
+}
+
+static void test_many_studies_are_served_in_order(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    char name[8];
+    begin(&x);
+    for (int i = 0; i < 20; i++) {
+        x.b.env.priority = i % 3;
+        snprintf(name, sizeof name, "s%d", i);
+        box_submit(&x.b, C, x.c, name);
+        for (int k = 0; k < 3; k++)
+            box_enqueue(&x.b, C, x.c, name, "{}");
+    }
+    x.w = box_worker(&x.b, W, 1, 60);
+    for (int priority = 2; priority >= 0; priority--)
+        for (int k = 0; k < 3; k++)
+            for (int i = 0; i < 20; i++) {
+                if (i % 3 != priority)
+                    continue;
+                const union message *m = box_take(&x.b, W, MSG_ASSIGN);
+                assert_non_null(m);
+                assert_int_equal(m->assign.study, i + 1);
+                assert_int_equal(m->assign.trial, k);
+            }
+    box_close(&x.b);
+}
+
 static void test_resources_and_labels(void **unused)
 {
     (void)unused;
@@ -373,6 +436,8 @@ int main(void)
         cmocka_unit_test(test_prune_needs_a_report),
         cmocka_unit_test(test_an_optimizer_that_gives_up_closes_the_study),
         cmocka_unit_test(test_slots_are_shared),
+        cmocka_unit_test(test_a_slot_waits_for_the_study_that_it_is_due_to),
+        cmocka_unit_test(test_many_studies_are_served_in_order),
         cmocka_unit_test(test_resources_and_labels),
         cmocka_unit_test(test_ahead_keeps_points_ready),
     };

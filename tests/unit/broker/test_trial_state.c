@@ -53,6 +53,22 @@ static void test_what_must_not_happen(void **unused)
     assert_int_equal(trial_next(TRIAL_DELAYED, TRIAL_ON_GRANT), -1);
 }
 
+static void test_what_may_be_paused(void **unused)
+{
+    (void)unused;
+    for (unsigned s = TRIAL_QUEUED; s <= TRIAL_CANCELLED; s++) {
+        bool waits = s == TRIAL_QUEUED || s == TRIAL_DELAYED || s == TRIAL_STOPPING;
+        assert_int_equal(trial_next(s, TRIAL_ON_PAUSE), waits ? (int)TRIAL_PAUSED : -1);
+    }
+    for (unsigned e = 0; e < TRIAL_EVENTS; e++) {
+        int next = e == TRIAL_ON_QUEUE    ? (int)TRIAL_QUEUED
+                   : e == TRIAL_ON_PRUNE  ? (int)TRIAL_PRUNED
+                   : e == TRIAL_ON_CANCEL ? (int)TRIAL_CANCELLED
+                                          : -1;
+        assert_int_equal(trial_next(TRIAL_PAUSED, e), next);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -60,6 +76,7 @@ int main(void)
         cmocka_unit_test(test_every_unfinished_state_can_be_cancelled),
         cmocka_unit_test(test_the_way_of_a_trial),
         cmocka_unit_test(test_what_must_not_happen),
+        cmocka_unit_test(test_what_may_be_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

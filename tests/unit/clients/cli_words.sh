@@ -34,6 +34,8 @@ expect 2 "there is no command" "$tunefarm" help nonsense
 expect 2 "did you mean --slots?" "$tunefarm" run --slotz 3 x.yaml
 expect 2 "slots" "$tunefarm" run --slots many x.yaml
 expect 2 "an argument is missing" "$tunefarm" run
+expect 2 "an argument is missing" "$tunefarm" pause
+expect 2 "is no trial" "$tunefarm" resume s first
 expect 2 "several arguments" "$tunefarm" run a.yaml b.yaml
 expect 2 "nowhere.yaml cannot be read" "$tunefarm" run nowhere.yaml
 expect 2 "is no whole number" "$tunefarm" run --trials many x.yaml
@@ -46,6 +48,9 @@ expect 3 "no broker answers at ipc://" "$tunefarm" ls --broker "ipc://$dir/b" --
 expect 2 "ipc://PATH" "$tunefarm" ls --broker "nonsense"
 expect 2 "the question is empty" "$tunefarm" sql "  "
 expect 2 "is no trial" "$tunefarm" show x first
+expect 2 "is no trial" "$tunefarm" why x first
+expect 2 "an argument is missing" "$tunefarm" why x
+expect 4 "no ./x.tunefarm.db" "$tunefarm" replay x
 expect 2 "TUNEFARM_FD" "$tunefarm" report --loss 1
 expect 2 "is no number" "$tunefarm" report --loss low
 expect 2 "needs a value" "$tunefarm" report --loss

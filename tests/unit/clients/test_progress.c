@@ -172,6 +172,29 @@ static void test_end_and_reopening(void **state)
     assert_string_equal(p.closed, "");
 }
 
+static void test_pauses(void **state)
+{
+    (void)state;
+    propose(0);
+    propose(1);
+    change((struct record){.kind = REC_PAUSED, .trial = 0});
+    run_to(1, 1);
+    change((struct record){.kind = REC_STOPPING, .trial = 1, .code = STOP_PAUSE});
+    assert_int_equal(p.counts[TRIAL_PAUSED], 1);
+    change((struct record){.kind = REC_CLOSED, .trial = 1, .code = CLOSE_RELEASED});
+    assert_int_equal(p.counts[TRIAL_PAUSED], 2);
+    change((struct record){.kind = REC_QUEUED, .trial = 1});
+    assert_int_equal(p.counts[TRIAL_PAUSED], 1);
+    assert_int_equal(p.counts[TRIAL_QUEUED], 1);
+    assert_int_equal(change((struct record){.kind = REC_STUDY_PAUSED}), PROGRESS_PAUSED);
+    assert_true(p.paused);
+    assert_int_equal(change((struct record){.kind = REC_STUDY_RESUMED}), PROGRESS_RESUMED);
+    assert_false(p.paused);
+    change((struct record){.kind = REC_STUDY_PAUSED});
+    change((struct record){.kind = REC_STUDY_ENDED});
+    assert_false(p.paused);
+}
+
 static void test_time_left(void **state)
 {
     (void)state;
@@ -225,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_crash_and_retry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_without_success, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_and_reopening, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pauses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_time_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_study_keeps_a_thinned_curve, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_trials, setup, teardown),

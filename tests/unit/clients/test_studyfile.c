@@ -118,6 +118,30 @@ static void test_faults_show_the_place(void **state)
     refused("", ERR_INVALID, "study.yaml");
 }
 
+#define WITH_POINTS(points)                                                                        \
+    "study: s\nobjective: {command: [true]}\nspace:\n  x: {float: [0, 1]}\n  k: {int: [1, 4]}\n"   \
+    "enqueue:\n  - {x: 0.5, k: 2}\n  - " points "\n"
+
+/* What is submitted is whole, and the same each time, so that a study goes on. */
+static void test_points_are_completed(void **state)
+{
+    (void)state;
+    struct studyfile a, b;
+    put("study.yaml", WITH_POINTS("{k: 3}"));
+    assert_int_equal(studyfile_load(&a, path, &none, &em), ERR_OK);
+    assert_non_null(strstr(buf_z(&a.json), "\"enqueue\":[{\"x\":0.5,\"k\":2},{\"x\":0."));
+    assert_non_null(strstr(buf_z(&a.json), "\"enqueue_given\":[{\"x\":0.5,\"k\":2},{\"k\":3}]"));
+    put("study.yaml", WITH_POINTS("{\"k\": 3.0}"));
+    assert_int_equal(studyfile_load(&b, path, &none, &em), ERR_OK);
+    assert_string_equal(buf_z(&a.json), buf_z(&b.json));
+    studyfile_fini(&a);
+    studyfile_fini(&b);
+    refused(WITH_POINTS("{k: 7}"), ERR_INVALID,
+            "study.yaml:8:6: enqueue[1].k: 7 is out of bounds; expected 1 to 4");
+    refused(WITH_POINTS("{kk: 3}"), ERR_INVALID,
+            "study.yaml:8:6: enqueue[1].kk: the space has no such parameter");
+}
+
 static void test_missing_and_odd_files(void **state)
 {
     (void)state;
@@ -187,6 +211,7 @@ int main(void)
         WITH_DIR(test_files_get_digest_size_and_mode),
         WITH_DIR(test_bytes_are_repeatable_and_changes_apply),
         WITH_DIR(test_faults_show_the_place),
+        WITH_DIR(test_points_are_completed),
         WITH_DIR(test_missing_and_odd_files),
         WITH_DIR(test_inline),
         WITH_DIR(test_mark),

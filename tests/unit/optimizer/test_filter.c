@@ -110,7 +110,7 @@ static void faults_are_told_and_change_nothing(void **state)
     says_error(b, "{\"tell\":{\"trial\":1,\"status\":\"fine\"}}", "tell.status");
     says_error(b, "{\"tell\":{\"trial\":1,\"los\":1}}", "unknown member \\\"los\\\"");
     says_error(b, "{\"report\":{\"trial\":1,\"loss\":1}}", "report.step");
-    says_error(b, "{\"report\":{\"trial\":1,\"step\":-1,\"loss\":1}}", "report.step");
+    says_error(b, "{\"report\":{\"trial\":1,\"step\":-1,\"loss\":1}}", "report: step -1");
     says_error(b, "{\"report\":{\"trial\":1,\"step\":1}}", "report.loss");
     assert_string_equal(say(b, "{\"best\":1}"), "null");
     assert_string_equal(say(b, "{\"tell\":{\"trial\":1,\"loss\":2}}"), "{\"ok\":true}");

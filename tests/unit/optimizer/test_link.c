@@ -237,6 +237,38 @@ static void time_closes_by_the_clock(void **state)
     close_bed(&b);
 }
 
+/* The study's minute of stop.time does not go on while it is paused, be it that the optimizer sees
+ * the pause begin or reads of it later. */
+static void a_paused_study_has_time(void **state)
+{
+    (void)state;
+    struct bed b;
+    const struct record paused = {.kind = REC_STUDY_PAUSED, .study_seq = 2},
+                        resumed = {.kind = REC_STUDY_RESUMED, .study_seq = 3};
+    const struct record later[] = {paused, resumed, {.kind = REC_STUDY_PAUSED, .study_seq = 4}};
+    join_farm(&b);
+    attach(&b, 3, 1, SPEC, 1);
+    events(&b, 3, 1, NULL, 0, 1, true);
+    b.now += 50 * NS_PER_S;
+    events(&b, 3, 1, &paused, 1, 2, true);
+    b.now += 100 * NS_PER_S;
+    want(&b, 3, 1, 1, 1, 2);
+    assert_int_equal(take(&b, MSG_PROPOSE, SESSION).propose.proposals.n, 1);
+    nothing_more(&b);
+    events(&b, 3, 1, &resumed, 1, 3, true);
+    b.now += 11 * NS_PER_S;
+    want(&b, 3, 1, 2, 1, 3);
+    take(&b, MSG_PROPOSE, SESSION);
+    assert_true(str_is(take(&b, MSG_CLOSE_STUDY, SESSION).close_study.why, "time"));
+    attach(&b, 3, 2, SPEC, 4);
+    events(&b, 3, 2, later, 3, 4, true);
+    b.now += 100 * NS_PER_S;
+    want(&b, 3, 2, 1, 1, 4);
+    assert_int_equal(take(&b, MSG_PROPOSE, SESSION).propose.proposals.n, 1);
+    nothing_more(&b);
+    close_bed(&b);
+}
+
 static void a_bad_spec_is_told_at_the_first_want(void **state)
 {
     (void)state;
@@ -415,6 +447,7 @@ int main(void)
         cmocka_unit_test(credit_follows_the_stream),
         cmocka_unit_test(stop_rules_close_once),
         cmocka_unit_test(time_closes_by_the_clock),
+        cmocka_unit_test(a_paused_study_has_time),
         cmocka_unit_test(a_bad_spec_is_told_at_the_first_want),
         cmocka_unit_test(large_answers_fit_a_frame),
         cmocka_unit_test(a_lost_session_forgets_everything),

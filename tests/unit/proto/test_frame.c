@@ -138,6 +138,18 @@ static void limits(void **state)
     free(big);
 }
 
+static void size_of_what_begins(void **state)
+{
+    (void)state;
+    struct buf b = written(STR("some body"));
+    assert_int_equal(frame_size((struct str){0}), 0);
+    assert_int_equal(frame_size(str_make(b.p, FRAME_HEADER - 1)), 0);
+    assert_int_equal(frame_size(str_make(b.p, FRAME_HEADER)), FRAME_HEADER + 9);
+    buf_addz(&b, "the next frame");
+    assert_int_equal(frame_size(buf_str(&b)), FRAME_HEADER + 9);
+    buf_fini(&b);
+}
+
 static void versions(void **state)
 {
     (void)state;
@@ -161,6 +173,7 @@ int main(void)
         cmocka_unit_test(every_protected_bit_is_checked),
         cmocka_unit_test(trailing_bytes_are_refused),
         cmocka_unit_test(limits),
+        cmocka_unit_test(size_of_what_begins),
         cmocka_unit_test(versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

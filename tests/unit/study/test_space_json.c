@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <json-c/json.h>
+
 #include <cmocka.h>
 
+#include "json.h"
 #include "study_fixture.h"
 
 #define SPACES 150
@@ -185,6 +188,72 @@ static void refused(void **state)
     space_free(s);
 }
 
+static bool complete(const struct space *s, const char *json, uint64_t turn, double *point,
+                     struct errmsg *em)
+{
+    struct json_object *v = NULL;
+    assert_int_equal(json_parse(str_of(json), JSON_STRICT, &v, em), ERR_OK);
+    err_t e = space_complete(s, v, turn, point, em);
+    json_object_put(v);
+    return e == ERR_OK;
+}
+
+static bool legal(const struct space *s, const double *point)
+{
+    struct buf text;
+    struct errmsg em;
+    double again[6];
+    buf_init(&text, 0);
+    space_write(s, point, &text);
+    bool fine = fixture_read(s, buf_z(&text), again, &em);
+    buf_fini(&text);
+    return fine;
+}
+
+static void completed(void **state)
+{
+    (void)state;
+    struct space *s = fixture_space(CHECKED);
+    struct errmsg em = {{0}};
+    double p[6], q[6];
+    bool branches[4] = {false};
+    for (uint64_t turn = 0; turn < 50; turn++) {
+        assert_true(complete(s, "{\"lr\":0.5,\"n\":3}", turn, p, &em));
+        assert_true(p[0] == 0.5 && p[1] == 3);
+        assert_true(legal(s, p));
+        branches[(int)p[2]] = true;
+        /* the same values in another spelling */
+        assert_true(complete(s, "{\"n\":3.0,\"lr\":5e-1}", turn, q, &em));
+        assert_memory_equal(p, q, sizeof p);
+    }
+    assert_true(branches[0] && branches[1] && branches[2] && branches[3]);
+    assert_true(complete(s, "{\"o\":\"sgd\",\"m\":0.25}", 0, p, &em));
+    assert_true(p[2] == 0 && p[3] == 0.25 && legal(s, p));
+    assert_true(complete(s, "{}", 0, p, &em) && legal(s, p));
+    space_free(s);
+}
+
+static void not_completed(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"[]", "[] is not a group of parameters"},
+        {"{\"lr\":2}", "lr: 2 is out of bounds; expected 0.1 to 1"},
+        {"{\"m\":0.5}", "o.sgd.m: depends on o; give that too"},
+        {"{\"o\":3,\"m\":0.5}", "m: not active at this point; leave it out"},
+        {"{\"lrr\":0.5}", "lrr: the space has no such parameter; did you mean \"lr\"?"},
+        {"{\"o\":\"sgd\",\"o.sgd.m\":0,\"m\":0}", "m: stands twice, here and as \"o.sgd.m\""},
+    };
+    struct space *s = fixture_space(CHECKED);
+    double p[6];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct errmsg em = {{0}};
+        assert_false(complete(s, rows[i][0], 0, p, &em));
+        fixture_sentence(em.text, rows[i][1]);
+    }
+    space_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +261,8 @@ int main(void)
         cmocka_unit_test(written_form),
         cmocka_unit_test(accepted),
         cmocka_unit_test(refused),
+        cmocka_unit_test(completed),
+        cmocka_unit_test(not_completed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

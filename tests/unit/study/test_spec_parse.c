@@ -109,12 +109,15 @@ static void other_members(void **state)
         fixture_spec_with("priority: -3\nweight: 0.5\nretries: 0\nretry_delay: 250ms\n"
                           "ahead: 4\nstop: {plateau: {trials: 3, delta: 0.1}, time: 90}\n"
                           "sampler: {name: tpe, preset: hyperopt}\n"
-                          "enqueue: [{act: relu, lr: 1}, {lr: 0, act: tanh}]\n");
+                          "enqueue: [{act: relu, lr: 1}, {lr: 0, act: tanh}, {act: tanh}, "
+                          "{act: tanh}]\n");
     assert_true(s->priority == -3 && s->weight == 0.5 && s->retries == 0 && s->ahead == 4);
     assert_true(s->retry_delay_ns == SECOND / 4 && s->stop.time_ns == 90 * SECOND);
     assert_true(s->stop.plateau_delta == 0.1 && str_is(s->sampler.preset, "hyperopt"));
-    assert_int_equal(s->n_enqueue, 2);
+    assert_int_equal(s->n_enqueue, 4);
     assert_true(str_is(s->enqueue[0], "{\"lr\":1,\"act\":\"relu\"}"));
+    assert_true(str_starts(s->enqueue[2], "{\"lr\":0.")); /* completed, always alike */
+    assert_true(str_eq(s->enqueue[2], s->enqueue[3]));
     spec_free(s);
 }
 
@@ -147,7 +150,12 @@ static void faults(void **state)
         {"notes: [1]", "notes: [1] is not a text"},
         {"enqueue: {lr: 1}", "enqueue: {\"lr\":1} is not a list; expected one such as ..."},
         {"enqueue: [{lr: 2, act: relu}]", "enqueue[0].lr: 2 is out of bounds; expected 0 to 1"},
-        {"enqueue: [{lr: 0, act: relu}, {lr: 0}]", "enqueue[1].act: missing; ..."},
+        {"enqueue: [{lr: 0, act: relu}, {act: 3}]",
+         "enqueue[1].act: 3 is none of its options: \"relu\", \"tanh\""},
+        {"enqueue: [{lrr: 0}]",
+         "enqueue[0].lrr: the space has no such parameter; did you mean \"lr\"?"},
+        {"enqueue: [{lr: 0}]\nenqueue_given: []",
+         "enqueue_given: has 0 points; as many as in enqueue were expected: 1"},
         {"enqueue: [3]", "enqueue[0]: 3 is not a point; expected one such as {lr: 0.1}"},
         {"objective: x", "objective: \"x\" is not a group of members; ..."},
     };

@@ -1,5 +1,7 @@
 /* Scrapes a metric from lines of standard output with the study's regular expressions. Called by
- * the runner for studies with objective.scrape. It must not know attempts.
+ * the worker's runner for studies with objective.scrape, and by the command line before a study is
+ * stored. A library of its own, because the optimizer has no use for PCRE2. It must not know
+ * attempts.
  *
  * Patterns come from users and lines from programs: each match has bounds on its steps, depth and
  * memory, so that the worst pattern costs milliseconds. The value is the group named as the metric,

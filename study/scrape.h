@@ -1,6 +1,6 @@
 /* Metrics out of the output of programs that know nothing of tunefarm. */
-#ifndef FARM_TRIAL_WORKER_SCRAPE_H
-#define FARM_TRIAL_WORKER_SCRAPE_H
+#ifndef FARM_STUDY_SCRAPE_H
+#define FARM_STUDY_SCRAPE_H
 
 #include "spec.h"
 
