@@ -22,6 +22,8 @@ const struct kept_study kept_studies[] = {
     {"random", "{\"name\":\"random\",\"seed\":1}"},
     {"grid", "{\"name\":\"grid\",\"points\":4}"},
     {"tpe-hyperopt", "{\"name\":\"tpe\",\"preset\":\"hyperopt\",\"seed\":1}"},
+    {"tpe-optuna", "{\"name\":\"tpe\",\"preset\":\"optuna\",\"seed\":1}"},
+    {"tpe-tunefarm", "{\"name\":\"tpe\",\"preset\":\"tunefarm\",\"seed\":1}"},
     {NULL, NULL},
 };
 
