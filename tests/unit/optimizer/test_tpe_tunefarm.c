@@ -150,13 +150,14 @@ static void how_many_are_good(void **state)
 
 /* ---- losses ---- */
 
-enum { LIVES = 120 };
+enum { LIVES = 120, WIDTH = 7 };
 
 /* What a study asks for when the loss of trial t is loss(t, x). */
-static void live(double (*loss)(uint32_t t, double x), double points[LIVES][6])
+static void live(double (*loss)(uint32_t t, double x), double points[LIVES][WIDTH])
 {
     struct bed b;
     bed_open(&b, MIXED, "");
+    assert_int_equal(b.space->n, WIDTH);
     for (uint32_t t = 0; t < LIVES; t++) {
         bed_ask(&b, t);
         memcpy(points[t], b.point, b.space->n * sizeof *b.point);
@@ -190,7 +191,7 @@ static void only_the_order_of_losses_counts(void **state)
 {
     (void)state;
     static double (*const others[])(uint32_t, double) = {scaled, huge, tiny, bent};
-    static double expected[LIVES][6], points[LIVES][6];
+    static double expected[LIVES][WIDTH], points[LIVES][WIDTH];
     live(plain, expected);
     for (size_t i = 0; i < BED_COUNT(others); i++) {
         live(others[i], points);
@@ -220,7 +221,7 @@ static void losses_may_be_anything(void **state)
 {
     (void)state;
     static double (*const losses[])(uint32_t, double) = {equal, extreme, infinite};
-    static double points[LIVES][6];
+    static double points[LIVES][WIDTH];
     for (size_t i = 0; i < BED_COUNT(losses); i++) {
         live(losses[i], points);
         for (uint32_t t = 0; t < LIVES; t++)
