@@ -280,9 +280,9 @@ static void no_choice_is_a_point_that_a_trial_has(void **state)
         for (uint32_t k = 0; k < 27; k++) {
             if (k == free)
                 continue;
-            m.bed.point[0] = k % 3;
-            m.bed.point[1] = k / 3 % 3;
-            m.bed.point[2] = k / 9;
+            const uint32_t digits[] = {k % 3, k / 3 % 3, k / 9};
+            for (int i = 0; i < 3; i++)
+                m.bed.point[i] = digits[i];
             tell(&m, trial++, k % 5 ? OUTCOME_COMPLETE : OUTCOME_PENDING, k);
         }
         for (uint32_t k = 0; k < 20; k++) {

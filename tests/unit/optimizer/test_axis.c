@@ -184,7 +184,7 @@ static void categories_stand_at_their_numbers(void **state)
             assert_true(place >= 0 && place < o.axis.categories && place == floor(place));
             assert_true(axis_prior(&o.axis, place) > 0); /* what has no weight is not drawn */
         }
-        for (double c = 0; c < o.axis.categories && c < 100; c++)
+        for (int c = 0; c < 100 && c < o.axis.categories; c++)
             sum += axis_prior(&o.axis, c);
         assert_true(o.axis.categories > 100 || fabs(sum - 1) < 1e-12);
         close_one(&o);

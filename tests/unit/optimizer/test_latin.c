@@ -42,7 +42,7 @@ static void orders_are_unrelated(void **state)
     (void)state;
     enum { N = 10, CUBES = 2000 };
     uint32_t params = 0, cubes = 0, seeds = 0;
-    for (uint64_t draw = 0; draw < N * CUBES; draw++) {
+    for (uint64_t draw = 0; draw < (uint64_t)N * CUBES; draw++) {
         uint32_t s = stratum(1, draw, 0, N);
         params += s == stratum(1, draw, 1, N);
         cubes += s == stratum(1, draw + N, 0, N);

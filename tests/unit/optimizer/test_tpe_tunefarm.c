@@ -245,17 +245,17 @@ static void drive(const char *direction, double sign, struct buf *out)
         direction);
     if (spec_parse(buf_str(&line), &spec, &em) || filter_new(&f, spec, &em))
         fail_msg("%s", em.text);
-    for (unsigned t = 0; t < 80; t++) {
+    for (size_t t = 0; t < 80; t++) {
         size_t before = out->n;
         filter_line(f, STR("{\"ask\":1}"), 0, out);
         double loss = sign * (double)((7 * t + out->n - before) % 23);
         buf_clear(&line);
-        buf_printf(&line, "{\"report\":{\"trial\":%u,\"step\":1,\"loss\":%g}}", t, loss / 2);
+        buf_printf(&line, "{\"report\":{\"trial\":%zu,\"step\":1,\"loss\":%g}}", t, loss / 2);
         filter_line(f, buf_str(&line), 0, out);
         buf_clear(&line);
         buf_printf(&line,
-                   t % 9 ? "{\"tell\":{\"trial\":%u,\"loss\":%g}}"
-                         : "{\"tell\":{\"trial\":%u,\"status\":\"lost\"}}",
+                   t % 9 ? "{\"tell\":{\"trial\":%zu,\"loss\":%g}}"
+                         : "{\"tell\":{\"trial\":%zu,\"status\":\"lost\"}}",
                    t, loss);
         filter_line(f, buf_str(&line), 0, out);
     }
@@ -273,7 +273,7 @@ static void to_maximize_is_the_mirror_image(void **state)
     buf_init(&down, 0);
     drive("minimize", 1, &down);
     drive("maximize", -1, &up);
-    assert_true(up.n > 80 * 100);
+    assert_true(up.n > 8000);
     assert_string_equal(buf_z(&up), buf_z(&down));
     buf_fini(&up);
     buf_fini(&down);
