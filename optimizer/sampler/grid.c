@@ -10,47 +10,23 @@
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "cartesian.h"
 #include "json.h"
 #include "rmath.h"
 #include "samplers.h"
 #include "settings.h"
+#include "taken.h"
 
 #define MAX_POINTS 10000 /* of one parameter, by `points` */
 
-struct axis {
-    double *values; /* NULL: all values of the parameter, by formula */
-    double n;
-};
-struct taken {
-    uint64_t key;   /* digest of the point; 0 = free slot */
-    uint32_t count; /* trials that have it */
-};
 struct grid {
     struct sampler base;
     const struct space *space;
-    struct axis *axes;
-    double *next;      /* digits of the first point not known to be taken */
-    double *point;     /* scratch of suggest */
-    bool ended;        /* no point is behind `next` */
-    struct taken *set; /* open addressing */
-    size_t slots, used;
-    uint64_t *key_of; /* by trial; 0 = none */
-    uint64_t cap;
+    struct cartesian next; /* at the first point not known to be taken */
+    double *point;         /* scratch of suggest */
+    bool ended;            /* no point is behind `next` */
+    struct taken taken;
 };
-
-static double axis_value(const struct grid *g, uint32_t i, double digit)
-{
-    const struct param *p = &g->space->params[i];
-    if (g->axes[i].values)
-        return g->axes[i].values[(size_t)digit];
-    if (p->kind == PARAM_CHOICE)
-        return digit;
-    if (p->step > 0)
-        return param_legal(p, p->low + digit * p->step);
-    if (p->round > 0)
-        return param_legal(p, (rint(p->low / p->round) + digit) * p->round);
-    return p->low;
-}
 
 /* Equal parts of the scale with both ends; of a prior without ends the middles of parts of equal
  * mass. */
@@ -65,7 +41,7 @@ static double cut(const struct param *p, uint32_t k, uint32_t n)
     return param_legal(p, param_from_scale(p, s));
 }
 
-static void cut_axis(struct axis *a, const struct param *p, uint32_t n)
+static void cut_axis(struct ladder *a, const struct param *p, uint32_t n)
 {
     a->values = alloc_array(n, sizeof *a->values);
     a->n = 0;
@@ -148,9 +124,9 @@ static err_t make_axes(struct grid *g, struct json_object *points, struct errmsg
         err_t e = points_of(g, points, i, &n, em);
         if (e)
             return e;
-        g->axes[i].n = param_cardinality(p);
-        if (p->kind != PARAM_CHOICE && n > 0 && (g->axes[i].n == 0 || n < g->axes[i].n))
-            cut_axis(&g->axes[i], p, n);
+        if (p->kind != PARAM_CHOICE && n > 0 &&
+            (g->next.ladders[i].n == 0 || n < g->next.ladders[i].n))
+            cut_axis(&g->next.ladders[i], p, n);
     }
     return ERR_OK;
 }
@@ -158,13 +134,9 @@ static err_t make_axes(struct grid *g, struct json_object *points, struct errmsg
 static void grid_destroy(struct sampler *s)
 {
     struct grid *g = (struct grid *)s;
-    for (uint32_t i = 0; g->axes && i < g->space->n; i++)
-        free(g->axes[i].values);
-    free(g->axes);
-    free(g->next);
+    cartesian_fini(&g->next);
     free(g->point);
-    free(g->set);
-    free(g->key_of);
+    taken_fini(&g->taken);
     free(g);
 }
 
@@ -180,12 +152,10 @@ static err_t grid_create(struct sampler **out, const struct space *space,
     if (e)
         return e;
     struct grid *g = alloc_zero(sizeof *g);
-    uint32_t n = space->n ? space->n : 1;
-    *g = (struct grid){.base = {&sampler_grid}, .space = space, .slots = 64};
-    g->axes = alloc_array(n, sizeof *g->axes);
-    g->next = alloc_array(n, sizeof *g->next);
-    g->point = alloc_array(n, sizeof *g->point);
-    g->set = alloc_array(g->slots, sizeof *g->set);
+    *g = (struct grid){.base = {&sampler_grid}, .space = space};
+    cartesian_init(&g->next, space);
+    g->point = alloc_array(space->n + 1, sizeof *g->point);
+    taken_init(&g->taken, space->n);
     e = make_axes(g, json_get(config->options, "points"), em);
     if (e) {
         grid_destroy(&g->base);
@@ -195,101 +165,13 @@ static err_t grid_create(struct sampler **out, const struct space *space,
     return ERR_OK;
 }
 
-/* FNV-1a over the values' bits, never 0. Two points of a study with one digest would need some 10^9
- * trials. */
-static uint64_t digest(const struct grid *g, const double *point)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (uint32_t i = 0; i < g->space->n; i++) {
-        double v = isnan(point[i]) ? (double)INFINITY : point[i] + 0.0;
-        uint64_t bits;
-        memcpy(&bits, &v, sizeof bits);
-        for (int k = 0; k < 8; k++)
-            h = (h ^ ((bits >> (8 * k)) & 0xff)) * UINT64_C(0x100000001b3);
-    }
-    return h ? h : 1;
-}
-
-static struct taken *slot_of(const struct grid *g, uint64_t key)
-{
-    size_t i = (size_t)(key ^ key >> 32) & (g->slots - 1);
-    while (g->set[i].key && g->set[i].key != key)
-        i = (i + 1) & (g->slots - 1);
-    return &g->set[i];
-}
-
-static void grow_set(struct grid *g)
-{
-    if (2 * g->used < g->slots)
-        return;
-    struct taken *old = g->set;
-    size_t n = g->slots;
-    g->slots *= 2;
-    g->set = alloc_array(g->slots, sizeof *g->set);
-    for (size_t i = 0; i < n; i++)
-        if (old[i].key)
-            *slot_of(g, old[i].key) = old[i];
-    free(old);
-}
-
-static void rewind_search(struct grid *g)
-{
-    memset(g->next, 0, g->space->n * sizeof *g->next);
-    g->ended = false;
-}
-
-static void take(struct grid *g, uint64_t key)
-{
-    grow_set(g);
-    struct taken *t = slot_of(g, key);
-    g->used += t->key == 0;
-    t->key = key;
-    t->count++;
-}
-
 static void grid_observe(struct sampler *s, const struct history *h, uint64_t trial)
 {
     struct grid *g = (struct grid *)s;
-    if (trial >= g->cap) {
-        uint64_t cap = g->cap ? g->cap : 64;
-        while (cap <= trial)
-            cap *= 2;
-        g->key_of = alloc_grow(g->key_of, cap, sizeof *g->key_of);
-        memset(g->key_of + g->cap, 0, (cap - g->cap) * sizeof *g->key_of);
-        g->cap = cap;
-    }
-    bool there = history_outcome(h, trial) != OUTCOME_NONE;
-    uint64_t key = there ? digest(g, history_point(h, trial)) : 0;
-    if (key == g->key_of[trial])
+    if (!taken_observe(&g->taken, h, trial))
         return;
-    if (g->key_of[trial] && --slot_of(g, g->key_of[trial])->count == 0)
-        rewind_search(g); /* a point became free */
-    if (key)
-        take(g, key);
-    g->key_of[trial] = key;
-}
-
-static void fill(const struct grid *g, const double *digits, double *point)
-{
-    for (uint32_t i = 0; i < g->space->n; i++) {
-        point[i] = (double)NAN;
-        if (space_active(g->space, i, point))
-            point[i] = axis_value(g, i, digits[i]);
-    }
-}
-
-/* The next digits; `point` belongs to the present ones: inactive digits do not move. False at the
- * end. */
-static bool advance(const struct grid *g, double *digits, const double *point)
-{
-    for (uint32_t i = g->space->n; i-- > 0;) {
-        if (!isnan(point[i]) && digits[i] + 1 < g->axes[i].n) {
-            digits[i]++;
-            return true;
-        }
-        digits[i] = 0;
-    }
-    return false;
+    cartesian_rewind(&g->next); /* a point became free */
+    g->ended = false;
 }
 
 static enum suggest_result grid_suggest(struct sampler *s, const struct history *h, uint64_t draw,
@@ -299,13 +181,13 @@ static enum suggest_result grid_suggest(struct sampler *s, const struct history 
     (void)draw;
     struct grid *g = (struct grid *)s;
     while (!g->ended) {
-        fill(g, g->next, g->point);
-        if (slot_of(g, digest(g, g->point))->count == 0) {
+        cartesian_point(&g->next, g->point);
+        if (!taken_has(&g->taken, g->point)) {
             memcpy(point, g->point, g->space->n * sizeof *point);
             buf_addz(why, "{\"sampler\":\"grid\"}");
             return SUGGEST_OK;
         }
-        g->ended = !advance(g, g->next, g->point);
+        g->ended = !cartesian_advance(&g->next, g->point);
     }
     return SUGGEST_EXHAUSTED;
 }

@@ -6,7 +6,8 @@
 #include "tpe_presets.h"
 
 static const struct sampler_ops *const presets[] = {
-    &tpe_hyperopt, /* the default */
+    &tpe_tunefarm, /* the default */
+    &tpe_hyperopt,
     &tpe_optuna,
     NULL,
 };

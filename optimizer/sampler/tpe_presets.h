@@ -5,6 +5,6 @@
 
 #include "sampler.h"
 
-extern const struct sampler_ops tpe_hyperopt, tpe_optuna;
+extern const struct sampler_ops tpe_hyperopt, tpe_optuna, tpe_tunefarm;
 
 #endif
