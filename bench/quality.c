@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "judge.h"
+#include "rating.h"
 #include "runs.h"
 #include "sampler_option.h"
 #include "simulate.h"
@@ -205,12 +205,12 @@ static err_t make_runs(struct quality *q, const char *out, struct errmsg *em)
     return e;
 }
 
-static struct judge_sample regrets(const struct quality *q, const struct runs_cell *c,
-                                   enum runs_kind kind, uint32_t at)
+static struct rating_sample regrets(const struct quality *q, const struct runs_cell *c,
+                                    enum runs_kind kind, uint32_t at)
 {
     const struct runs *r = &c->of[kind];
     size_t points = runs_points(&q->plan), point = at / simulate_every(q->plan.workers) - 1;
-    struct judge_sample s = {alloc_array(r->n + 1, sizeof *s.v), r->n};
+    struct rating_sample s = {alloc_array(r->n + 1, sizeof *s.v), r->n};
     for (size_t i = 0; i < r->n; i++)
         s.v[i] = fmax(0, r->best[i * points + point] - c->function->optimum);
     return s;
@@ -219,23 +219,23 @@ static struct judge_sample regrets(const struct quality *q, const struct runs_ce
 /* Random's median, which sets the floor; with workers there is none. */
 static double random_median(const struct quality *q, const struct runs_cell *c, uint32_t at)
 {
-    struct judge_sample s = regrets(q, c, RUNS_RANDOM, at);
-    double m = judge_median(s.v, s.n);
+    struct rating_sample s = regrets(q, c, RUNS_RANDOM, at);
+    double m = rating_median(s.v, s.n);
     free(s.v);
     return m;
 }
 
 /* The pairs of all functions after `at` trials; false where random is at the floor already. */
 static bool make_pair(const struct quality *q, const struct runs_cell *c, uint32_t at,
-                      struct judge_pair *p)
+                      struct rating_pair *p)
 {
     double random = q->plan.workers == 1 ? random_median(q, c, at) : INFINITY;
     double floor = q->plan.workers == 1 ? fmax(1e-3 * random, 1e-12) : 1e-6;
-    *p = (struct judge_pair){regrets(q, c, RUNS_OWN, at), regrets(q, c, RUNS_HYPEROPT, at), floor};
+    *p = (struct rating_pair){regrets(q, c, RUNS_OWN, at), regrets(q, c, RUNS_HYPEROPT, at), floor};
     return random > floor;
 }
 
-static void free_pair(struct judge_pair *p)
+static void free_pair(struct rating_pair *p)
 {
     free(p->own.v);
     free(p->reference.v);
@@ -250,10 +250,10 @@ static void print_functions(const struct quality *q)
     for (size_t i = 0; i < q->n; i++) {
         printf("%-14s", q->cells[i].function->name);
         for (uint32_t k = 0; k < q->n_at; k++) {
-            struct judge_pair p;
+            struct rating_pair p;
             bool counts = make_pair(q, &q->cells[i], q->at[k], &p);
-            printf("  %17.4g %9.4g %6.3f%s", judge_median(p.reference.v, p.reference.n),
-                   judge_median(p.own.v, p.own.n), judge_ratio(&p), counts ? " " : "-");
+            printf("  %17.4g %9.4g %6.3f%s", rating_median(p.reference.v, p.reference.n),
+                   rating_median(p.own.v, p.own.n), rating_ratio(&p), counts ? " " : "-");
             free_pair(&p);
         }
         printf("\n");
@@ -262,7 +262,7 @@ static void print_functions(const struct quality *q)
 
 static void print_mean(const struct quality *q, uint32_t at)
 {
-    struct judge_pair *pairs = alloc_array(q->n, sizeof *pairs);
+    struct rating_pair *pairs = alloc_array(q->n, sizeof *pairs);
     size_t n = 0;
     for (size_t i = 0; i < q->n; i++) {
         if (make_pair(q, &q->cells[i], at, &pairs[n]))
@@ -270,7 +270,7 @@ static void print_mean(const struct quality *q, uint32_t at)
         else
             free_pair(&pairs[n]);
     }
-    struct judge_mean m = judge_geometric_mean(pairs, n);
+    struct rating_mean m = rating_geometric_mean(pairs, n);
     printf("after %u: regret / hyperopt's %.3f (%.3f to %.3f), %zu functions\n", (unsigned)at,
            m.mean, m.low, m.high, n);
     for (size_t i = 0; i < n; i++)

@@ -21,7 +21,7 @@ struct sampler_option {
          .type = OPT_STR,                                                                          \
          .offset = (base) + offsetof(struct sampler_option, preset),                               \
          .value = "NAME",                                                                          \
-         .help = "A variant of it."},                                                        \
+         .help = "A variant of it."},                                                              \
     {                                                                                              \
         .name = "setting", .letter = 's', .type = OPT_LIST,                                        \
         .offset = (base) + offsetof(struct sampler_option, settings), .value = "NAME=VALUE",       \

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker.h"
 #include "log.h"
+#include "openfiles.h"
 
-#define OPEN_FILES 65536
+#define FILES_NEEDED 256 /* 23 of its own, and some peers */
 
 struct process {
     const struct broker_options *o;
@@ -71,16 +71,6 @@ static err_t write_pid(const char *path, struct errmsg *em)
     return ERR_OK;
 }
 
-/* Each peer takes a descriptor, and ZeroMQ ends the process when none is left for one more. */
-static void raise_open_files(void)
-{
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= OPEN_FILES)
-        return;
-    r.rlim_cur = r.rlim_max < OPEN_FILES ? r.rlim_max : OPEN_FILES;
-    setrlimit(RLIMIT_NOFILE, &r);
-}
-
 static void tell(struct process *p, int status)
 {
     char c = (char)status;
@@ -134,12 +124,13 @@ int main(int argc, char **argv)
         return status;
     }
     umask(077);
-    raise_open_files();
     if (opts.n_operands)
         e = errmsg_set(&em, ERR_INVALID, "\"%s\" is not expected: the broker takes options only",
                        opts.operands[0]);
     if (e == ERR_OK)
         e = broker_options_check(&o, &em);
+    if (e == ERR_OK)
+        e = openfiles_raise(FILES_NEEDED, NULL, &em);
     if (e == ERR_OK)
         e = daemonopt_open_log(&o.common, "broker", &em);
     if (e == ERR_OK && o.daemon)

@@ -19,8 +19,10 @@
 #include "json.h"
 #include "keyfile.h"
 #include "link.h"
+#include "openfiles.h"
 #include "rng.h"
 
+#define FILES_NEEDED       64       /* 20 of its own, and what stands in files for a moment */
 #define FLUSH_NS           NS_PER_S /* at the end, for what has not left yet */
 #define RECONNECT_LEAST_MS 100
 #define RECONNECT_RANGE_MS 400
@@ -228,7 +230,9 @@ static err_t open_dealer(struct optimizer *o, struct errmsg *em)
 
 static err_t open_all(struct optimizer *o, struct errmsg *em)
 {
-    err_t e = daemonopt_open_log(&o->c->common, "optimizer", em);
+    err_t e = openfiles_raise(FILES_NEEDED, NULL, em);
+    if (!e)
+        e = daemonopt_open_log(&o->c->common, "optimizer", em);
     if (!e)
         e = load_key(o, em);
     if (!e)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -12,8 +11,10 @@
 #include "endpoint.h"
 #include "keyfile.h"
 #include "log.h"
+#include "openfiles.h"
 
-#define OPEN_FILES 65536
+#define FILES_NEEDED 64 /* 21 of its own; programs that are started, logs that are read */
+#define FILES_A_SLOT 4  /* 3 of a program that runs */
 
 /* The program beside this one. */
 static err_t find_launch(char *out, size_t size, struct errmsg *em)
@@ -42,18 +43,6 @@ static err_t default_root(char *out, size_t size, struct errmsg *em)
         return errmsg_set(em, ERR_INVALID,
                           "--root is needed: neither XDG_CACHE_HOME nor HOME is set");
     return ERR_OK;
-}
-
-/* Raises the soft limit; what it was is what programs get. */
-static uint64_t raise_open_files(void)
-{
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
-        return 0;
-    uint64_t before = r.rlim_cur;
-    r.rlim_cur = r.rlim_max < OPEN_FILES ? r.rlim_max : OPEN_FILES;
-    setrlimit(RLIMIT_NOFILE, &r);
-    return before;
 }
 
 /* The farm's key, where the endpoint needs one. */
@@ -99,7 +88,8 @@ static err_t serve(struct worker_options *o, struct errmsg *em)
     if (!e)
         e = worker_find_gpus(o->gpus, &arena, &s.gpus, &s.n_gpus, em);
     s.curve = tcp ? &curve : NULL;
-    s.open_files = raise_open_files();
+    if (!e) /* programs get the limit that was there */
+        e = openfiles_raise(FILES_NEEDED + FILES_A_SLOT * o->slots, &s.open_files, em);
     if (!e)
         e = agent_open(&agent, &s, em);
     if (!e)

@@ -82,6 +82,7 @@ struct answer {
     const struct str *lines; /* ASK_SQL: JSON arrays */
     uint32_t n_lines;
     struct str error; /* ASK_SQL: a sentence; empty = fine */
+    bool cut;         /* ASK_SQL: ended early; the rows so far are right */
     uint64_t seq;     /* durable journal seq that was read */
 };
 

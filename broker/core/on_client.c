@@ -453,7 +453,8 @@ void on_client_sql_answer(const struct act *a, const struct pending *p, const st
     struct msg_rows m = {.request = p->request,
                          .more = !answer->complete,
                          .error = answer->error,
-                         .seq = answer->seq};
+                         .seq = answer->seq,
+                         .cut = answer->cut};
     m.columns.v = answer->columns;
     m.columns.n = answer->n_columns;
     m.rows.v = answer->lines;

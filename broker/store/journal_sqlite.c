@@ -132,8 +132,19 @@ static void post(struct journal_sqlite *s, struct group *g)
     s->c.wake(s->c.self);
 }
 
+/* For questions: a group, or the end. */
+static bool something_waits(void *self)
+{
+    struct journal_sqlite *s = self;
+    pthread_mutex_lock(&s->lock);
+    bool waits = s->stop || !list_empty(&s->queue);
+    pthread_mutex_unlock(&s->lock);
+    return waits;
+}
+
 static void take_questions(struct journal_sqlite *s, struct group *g)
 {
+    struct sql_limits limits = {s->c.sql_ns, s->c.sql_bytes, something_waits, s};
     for (size_t i = 0; i < g->fx.n_asks; i++) {
         const struct fx_ask *ask = &g->fx.asks[i];
         if (ask->kind != ASK_SQL) {
@@ -141,7 +152,7 @@ static void take_questions(struct journal_sqlite *s, struct group *g)
             continue;
         }
         struct question *q = alloc_zero(sizeof *q);
-        q->run = sql_run_new(&s->db, ask, s->c.sql_ns, s->c.sql_bytes);
+        q->run = sql_run_new(&s->db, ask, &limits);
         list_push(&s->questions, &q->link);
     }
 }

@@ -2,9 +2,11 @@
  * bytes.
  *
  * The journal's thread runs a slice of some rows when no group waits, so a long list of rows delays
- * nobody; the time of what SQLite does between two rows is bounded too, because that cannot be
- * divided. Rows become JSON arrays: numbers, strings, null; a blob is given in hex. What is allowed
- * is named in the authorizer: reading tables and calling functions, nothing else. */
+ * nobody. What SQLite does between two rows cannot be divided: when it holds up a group, it is
+ * broken off, and the question begins anew at its next turn, as long as no row of it was given and
+ * its time is not spent. Rows become JSON arrays: numbers, strings, null; a blob is given in hex.
+ * What is allowed is named in the authorizer: reading tables and calling functions, nothing else.
+ */
 #include "sqlite_sql.h"
 
 #include <math.h>
@@ -17,6 +19,7 @@
 #define SLICE_ROWS  256u
 #define SLICE_BYTES (256u << 10)
 #define SLICE_NS    (5 * NS_PER_MS)
+#define HOLD_UP_NS  (50 * NS_PER_MS) /* a slice that takes longer gives way to what waits */
 #define MAX_COLUMNS 256
 #define ROW_BYTES   (512u << 10)
 #define STEPS       1000 /* virtual machine instructions between looks at the clock */
@@ -24,10 +27,12 @@
 struct sql_run {
     struct db *d;
     struct fx_ask ask; /* texts owned */
+    struct sql_limits limits;
     sqlite3_stmt *st;
-    int64_t spent_ns, limit_ns, began;
-    size_t bytes, limit_bytes;
-    bool columns_sent;
+    int64_t spent_ns, began;
+    size_t bytes;
+    bool columns_sent, cut;
+    bool gave_way; /* was broken off, because something waits */
     struct buf line;
     struct errmsg fault;
 };
@@ -53,8 +58,11 @@ static int authorize(void *self, int action, const char *a, const char *b, const
 
 static int on_progress(void *self)
 {
-    const struct sql_run *r = self;
-    return r->spent_ns + (clock_now() - r->began) > r->limit_ns;
+    struct sql_run *r = self;
+    int64_t took = clock_now() - r->began;
+    bool spent = r->spent_ns + took > r->limits.ns;
+    r->gave_way = !spent && took > HOLD_UP_NS && r->limits.waits(r->limits.self);
+    return spent || r->gave_way;
 }
 
 static void fail(struct sql_run *r, const char *text)
@@ -104,14 +112,12 @@ static void prepare(struct sql_run *r)
         bind_args(r);
 }
 
-struct sql_run *sql_run_new(struct db *d, const struct fx_ask *ask, int64_t limit_ns,
-                            size_t limit_bytes)
+struct sql_run *sql_run_new(struct db *d, const struct fx_ask *ask, const struct sql_limits *limits)
 {
     struct sql_run *r = alloc_zero(sizeof *r);
     r->d = d;
     r->ask = *ask;
-    r->limit_ns = limit_ns;
-    r->limit_bytes = limit_bytes;
+    r->limits = *limits;
     r->ask.query = str_dupz(str_of(ask->query));
     struct str *args = alloc_array(ask->n_args + 1, sizeof *args);
     for (uint32_t i = 0; i < ask->n_args; i++)
@@ -204,6 +210,21 @@ static void put_columns(struct sql_run *r, struct group *g, struct answer *a)
     r->columns_sent = true;
 }
 
+/* Another turn for a question that was broken off; false if it has to end. */
+static bool begin_anew(struct sql_run *r)
+{
+    r->cut = r->gave_way && r->bytes;
+    if (r->cut) {
+        fail(r, "the farm is too busy for this question; ask for less");
+    } else if (r->gave_way) {
+        sqlite3_reset(r->st);
+        return true;
+    } else {
+        fail(r, "the question took too long; ask for less");
+    }
+    return false;
+}
+
 /* Rows of one slice. True: there are no more. */
 static bool run_rows(struct sql_run *r, struct group *g, struct answer *a)
 {
@@ -224,10 +245,10 @@ static bool run_rows(struct sql_run *r, struct group *g, struct answer *a)
     if (rc == SQLITE_DONE)
         return true;
     if (rc == SQLITE_INTERRUPT)
-        fail(r, "the question took too long; ask for less");
-    else if (rc != SQLITE_ROW)
+        return !begin_anew(r);
+    if (rc != SQLITE_ROW)
         fail(r, sqlite3_errmsg(r->d->sql));
-    else if (r->bytes > r->limit_bytes)
+    else if ((r->cut = r->bytes > r->limits.bytes))
         fail(r, "the answer is too large; ask for fewer rows (limit) or columns");
     return r->fault.text[0] != 0;
 }
@@ -250,6 +271,7 @@ bool sql_run_slice(struct sql_run *r, struct group *g, uint64_t seq)
         a->error = arena_dup(&g->arena, str_of(r->fault.text));
         a->error.n = str_utf8_cut(a->error, 1024);
         a->n_lines = 0;
+        a->cut = r->cut;
     }
     if (last)
         sql_run_free(r);

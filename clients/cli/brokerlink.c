@@ -500,6 +500,7 @@ struct answer {
     struct buf text;
     size_t *ends;
     size_t n, cap, columns;
+    bool page; /* a part of it is welcome */
 };
 
 static void answer_add(struct answer *a, struct str s)
@@ -520,7 +521,7 @@ static struct str answer_at(const struct answer *a, size_t i)
 
 static err_t answer_rows(struct answer *a, const struct msg_rows *rows, struct errmsg *em)
 {
-    if (rows->error.n)
+    if (rows->error.n && !(rows->cut && a->page && a->n > a->columns))
         return errmsg_set(em, ERR_INVALID, STR_FMT, STR_ARG(rows->error));
     if (a->columns == 0) {
         a->columns = rows->columns.n;
@@ -576,14 +577,14 @@ static err_t deliver(const struct answer *a, brokerlink_row *row, void *self, st
 }
 
 err_t brokerlink_sql(struct brokerlink *l, const char *query, const struct str *args, size_t n_args,
-                     brokerlink_row *row, void *self, struct errmsg *em)
+                     bool page, brokerlink_row *row, void *self, struct errmsg *em)
 {
     struct msg_sql m = {.request = brokerlink_request(),
                         .query = str_of(query),
                         .args = {.v = args, .n = (uint32_t)n_args}};
     if (m.query.n > 65536)
         return errmsg_set(em, ERR_LIMIT, "the question is longer than 65536 bytes");
-    struct answer a = {0};
+    struct answer a = {.page = page};
     buf_init(&a.text, ROWS_LIMIT);
     err_t e = gather(l, &m, &a, em);
     if (!e)

@@ -52,7 +52,8 @@ err_t brokerlink_call(struct brokerlink *l, unsigned kind, const void *msg, stru
  * all have come, so that a lost session repeats nothing. A non-zero return of `row` ends it. */
 typedef err_t brokerlink_row(void *self, const struct str *columns, size_t n, struct str row,
                              struct errmsg *em);
+/* page: the first rows of a list are enough, if the broker cannot give all of them at once. */
 err_t brokerlink_sql(struct brokerlink *l, const char *query, const struct str *args, size_t n_args,
-                     brokerlink_row *row, void *self, struct errmsg *em) MUST_CHECK;
+                     bool page, brokerlink_row *row, void *self, struct errmsg *em) MUST_CHECK;
 
 #endif

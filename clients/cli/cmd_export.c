@@ -53,8 +53,8 @@ static const struct opt_table export_table = {
     .usage = "tunefarm export [OPTION ...] STUDY",
     .summary = "write all trials as CSV or JSON lines",
     .text = "Writes all trials of a study in order of their numbers, with every digit. A parameter "
-            "that is not active in a trial has an empty field. A study may be exported while it "
-            "runs.",
+            "that is not active in a trial has an empty field, one whose value is null the text "
+            "null. A study may be exported while it runs.",
     .rows = export_rows,
     .n = sizeof export_rows / sizeof export_rows[0],
 };
@@ -78,8 +78,7 @@ struct export
     FILE *out;
     struct names params;
     bool headed;
-    uint64_t rows; /* of this page */
-    int64_t last;  /* number (study_seq) of the last row */
+    int64_t last; /* number (study_seq) of the last row */
     uint64_t number_of_study;
     struct buf line;
 };
@@ -146,6 +145,18 @@ static void csv_head(struct export *x, const struct row *r)
     buf_addc(&x->line, '\n');
 }
 
+/* An option may be null: that is its text, since nothing stands for a parameter that is not active.
+ */
+static void param_field(struct buf *out, struct json_object *params, const char *name)
+{
+    struct json_object *v;
+    bool active = json_object_object_get_ex(params, name, &v);
+    if (active && !v)
+        buf_addz(out, "null");
+    else if (active)
+        csv_value(out, v);
+}
+
 static void csv_row(struct export *x, const struct row *r)
 {
     struct json_object *params = inner(r, "params");
@@ -159,7 +170,7 @@ static void csv_row(struct export *x, const struct row *r)
         for (size_t k = 0; k < x->params.n; k++) {
             if (k)
                 buf_addc(&x->line, ',');
-            csv_value(&x->line, json_get(params, x->params.v[k]));
+            param_field(&x->line, params, x->params.v[k]);
         }
     }
     buf_addc(&x->line, '\n');
@@ -206,7 +217,6 @@ static err_t on_row(void *self, const struct row *r, struct errmsg *em)
         csv_head(x, r);
     x->headed = true;
     if (r->values) {
-        x->rows++;
         x->last = row_int(r, x->s->reports ? "study_seq" : "number", x->last);
         if (x->s->format == 0)
             csv_row(x, r);
@@ -234,13 +244,13 @@ static void page_query(const struct export *x, char *query, size_t size)
 static err_t write_pages(struct export *x, struct source *s, struct errmsg *em)
 {
     char query[800];
+    uint64_t n;
     err_t e;
     x->last = -1;
     do {
-        x->rows = 0;
         page_query(x, query, sizeof query);
-        e = source_sql(s, query, NULL, 0, on_row, x, em);
-    } while (!e && x->rows > 0);
+        e = source_page(s, query, &n, on_row, x, em);
+    } while (!e && n > 0);
     return e;
 }
 
@@ -250,7 +260,6 @@ static err_t on_key(void *self, const struct row *r, struct errmsg *em)
     (void)em;
     if (!r->values)
         return ERR_OK;
-    x->rows++;
     x->last = row_int(r, "number", x->last);
     struct json_object *params = inner(r, "params");
     if (params) {
@@ -269,17 +278,17 @@ static err_t on_key(void *self, const struct row *r, struct errmsg *em)
 static err_t add_older_names(struct export *x, struct source *s, struct errmsg *em)
 {
     char query[400];
+    uint64_t n;
     err_t e;
     x->last = -1;
     do {
-        x->rows = 0;
         snprintf(query, sizeof query,
                  "select number, params from trial where study = '%s' and number > %lld and "
                  "spec_number < (select max(spec_number) from trial where study = '%s') order by "
                  "number limit %d",
                  x->study, (long long)x->last, x->study, PAGE);
-        e = source_sql(s, query, NULL, 0, on_key, x, em);
-    } while (!e && x->rows > 0);
+        e = source_page(s, query, &n, on_key, x, em);
+    } while (!e && n > 0);
     return e;
 }
 

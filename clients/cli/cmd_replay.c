@@ -13,8 +13,7 @@
 #include "judge.h"
 #include "source.h"
 
-/* Rows of an answer; so few that one of the largest records fits the 8 MiB of an answer. */
-#define PAGE 50
+#define PAGE 1000
 
 struct replay_settings {
     struct client client;
@@ -41,9 +40,8 @@ struct replay {
     const char *study;
     struct judge judge;
     struct arena arena;
-    uint64_t last;     /* study_seq of the last row of this page */
+    uint64_t last;     /* study_seq of the last row */
     uint64_t based_on; /* the greatest of the proposals under the present specification */
-    uint32_t rows;     /* of this page */
     bool history;      /* records are told as history, else as proposals */
 };
 struct version {
@@ -87,7 +85,6 @@ static err_t on_record(void *self, const struct row *row, struct errmsg *em)
     struct record record;
     if (!row->values)
         return ERR_OK;
-    r->rows++;
     r->last = (uint64_t)row_int(row, "study_seq", 0);
     arena_clear(&r->arena);
     uint8_t *bytes = arena_alloc(&r->arena, hex.n / 2 + 1);
@@ -106,16 +103,16 @@ static err_t tell_between(struct replay *r, const char *kinds, uint64_t after, u
                           struct errmsg *em)
 {
     char query[512];
+    uint64_t n;
     err_t e = ERR_OK;
     r->last = after;
     do {
-        r->rows = 0;
         snprintf(query, sizeof query,
                  "select study_seq, body from record where study = '%s' and study_seq > %llu and "
                  "study_seq < %llu and kind in (%s) order by study_seq limit %d",
                  r->study, (unsigned long long)r->last, (unsigned long long)before, kinds, PAGE);
-        e = source_sql(r->s, query, NULL, 0, on_record, r, em);
-    } while (!e && r->rows == PAGE && !r->judge.gone);
+        e = source_page(r->s, query, &n, on_record, r, em);
+    } while (!e && n > 0 && !r->judge.gone);
     return e;
 }
 

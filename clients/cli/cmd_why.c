@@ -54,7 +54,6 @@ struct why {
     uint64_t ended; /* trials that had ended with a result by then */
     struct neighbours near;
     int64_t page_last;
-    uint32_t page_rows;
 };
 
 static err_t on_trial(void *self, const struct row *r, struct errmsg *em)
@@ -146,7 +145,6 @@ static err_t on_ended(void *self, const struct row *r, struct errmsg *em)
     (void)em;
     if (!r->values)
         return ERR_OK;
-    y->page_rows++;
     y->page_last = (int64_t)n.trial;
     y->ended++;
     str_copyz(n.state, sizeof n.state, row_text(r, "state"));
@@ -158,18 +156,18 @@ static err_t on_ended(void *self, const struct row *r, struct errmsg *em)
 static err_t read_ended(struct why *y, struct errmsg *em)
 {
     char query[400];
+    uint64_t n;
     err_t e = ERR_OK;
     y->page_last = -1;
     neighbours_init(&y->near, y->spec->space, y->point);
     do {
-        y->page_rows = 0;
         snprintf(query, sizeof query,
                  "select number, state, loss, params from trial where study = '%s' and number > "
                  "%lld and state in ('complete', 'pruned') and loss is not null and seq <= %lld "
                  "order by number limit %d",
                  y->study.name, (long long)y->page_last, (long long)y->seq, PAGE);
-        e = source_sql(y->s, query, NULL, 0, on_ended, y, em);
-    } while (!e && y->page_rows == PAGE);
+        e = source_page(y->s, query, &n, on_ended, y, em);
+    } while (!e && n > 0);
     return e;
 }
 

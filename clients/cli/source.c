@@ -165,14 +165,16 @@ const char *source_name(const struct source *s)
 struct call {
     source_row *row;
     void *self;
+    uint64_t n;
 };
 
 static err_t on_row(void *self, const struct str *columns, size_t n, struct str json,
                     struct errmsg *em)
 {
-    const struct call *call = self;
+    struct call *call = self;
     struct row row = {.columns = columns, .n = n, .json = json};
     if (json.n) {
+        call->n++;
         err_t e = json_parse(json, JSON_NONFINITE, &row.values, em);
         if (e)
             return errmsg_wrap(em, e, "the answer of the broker");
@@ -190,10 +192,20 @@ static err_t on_row(void *self, const struct str *columns, size_t n, struct str 
 err_t source_sql(struct source *s, const char *query, const struct str *args, size_t n_args,
                  source_row *row, void *self, struct errmsg *em)
 {
-    struct call call = {row, self};
+    struct call call = {.row = row, .self = self};
     if (s->link)
-        return brokerlink_sql(s->link, query, args, n_args, on_row, &call, em);
+        return brokerlink_sql(s->link, query, args, n_args, false, on_row, &call, em);
     return dbfile_sql(s->file, query, args, n_args, on_row, &call, em);
+}
+
+err_t source_page(struct source *s, const char *query, uint64_t *n, source_row *row, void *self,
+                  struct errmsg *em)
+{
+    struct call call = {.row = row, .self = self};
+    err_t e = s->link ? brokerlink_sql(s->link, query, NULL, 0, true, on_row, &call, em)
+                      : dbfile_sql(s->file, query, NULL, 0, on_row, &call, em);
+    *n = call.n;
+    return e;
 }
 
 struct json_object *row_get(const struct row *r, const char *column)

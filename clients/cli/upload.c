@@ -98,7 +98,7 @@ static void explain(struct brokerlink *l, const struct studyfile *s, struct errm
     snprintf(query, sizeof query, "select spec from study where name = '" STR_FMT "'",
              STR_ARG(s->spec->study));
     buf_init(&text, 0);
-    if (brokerlink_sql(l, query, NULL, 0, take_spec, &stored, NULL) == ERR_OK && stored &&
+    if (brokerlink_sql(l, query, NULL, 0, false, take_spec, &stored, NULL) == ERR_OK && stored &&
         spec_parse(str_of(stored), &was, NULL) == ERR_OK)
         spec_difference(was, s->spec, &text);
     if (text.n)

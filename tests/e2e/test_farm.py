@@ -1,4 +1,5 @@
 """What the daemons do together: draining, retries, time-outs, served evaluators, scraping, several studies, keys."""
+import json
 import os
 import signal
 import sqlite3
@@ -23,6 +24,22 @@ class Daemons(FarmTest):
         self.assertTrue(trial["host"])
         farm.stop()
         self.assertEqual(self.assert_all_once(farm, "s", 30), {"complete": 30})
+
+    def test_lists_larger_than_an_answer(self):
+        """Parameters of nearly 64 KiB: pages of an export, of why and of replay hold as many trials as have room."""
+        farm = self.farm().all(slots=4)
+        space = {f"c{i}": {"choice": [letter * 1000 for letter in "ab"]} for i in range(60)}
+        farm.submit(study("s", 200, [], space={"x": {"float": [0, 1]}, **space}))
+        farm.wait_ended("s")
+        lines = [json.loads(line) for line in farm.tunefarm("export", "s", "--format", "jsonl").stdout.splitlines()]
+        self.assertEqual([line["number"] for line in lines], list(range(200)))
+        rows = farm.tunefarm("export", "s").stdout.splitlines()
+        self.assertEqual(len(rows), 201)
+        self.assertGreater(len("".join(rows)), 8 << 20)
+        self.assertGreater(json.loads(farm.tunefarm("why", "s", "199", "--json").stdout)["ended"], 190)
+        self.assertIn("200 proposals recomputed, all equal", farm.tunefarm("replay", "s").stdout)
+        self.assertIn("too large", farm.tunefarm("sql", "select params from trial", check=False).stderr)
+        farm.stop()
 
     def test_nothing_to_print(self):
         farm = self.farm()

@@ -2,9 +2,10 @@
 import os
 import socket
 import sqlite3
+import subprocess
 import unittest
 
-from farm import BIN, FarmTest, study
+from farm import BIN, PATIENCE, FarmTest, study
 
 
 class BadInput(FarmTest):
@@ -54,6 +55,18 @@ class BadInput(FarmTest):
         spec = study("s", 2, [])
         spec["objective"]["files"] = ["evaluator", "missing.csv"]
         self.refused(farm, 2, ["missing.csv"], "run", farm.write_study(spec), broker=False)
+
+    def test_too_few_open_files(self):
+        farm = self.farm()
+        broker = ["broker", "--db", farm.db, "--listen", farm.listen]
+        optimizer = ["optimizer", "--broker", farm.listen]
+        worker = ["worker", "--broker", farm.listen, "--root", os.path.join(farm.dir, "w"), "--slots", "40"]
+        for daemon, limit, needed in ((broker, 64, 256), (optimizer, 40, 64), (worker, 200, 224)):
+            done = subprocess.run(["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"', os.path.join(BIN, "tunefarm"), *daemon],
+                                  capture_output=True, text=True, timeout=PATIENCE, cwd=farm.dir, env=farm.env)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(f"{limit} open files are allowed here, at least {needed} are needed", done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_metric_that_never_comes(self):
         farm = self.farm()

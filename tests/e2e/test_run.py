@@ -154,6 +154,17 @@ class Run(FarmTest):
         self.assertIn("  acc 0.5  (1 of 3)", done.stdout)
         self.assertRegex(done.stdout.splitlines()[-1], r"best trial \d+  acc 0.5  x=")
 
+    def test_null_is_no_inactive_parameter(self):
+        farm = self.farm()
+        spec = study("s", 12, [], space={"x": {"float": [0, 1]}, "max_depth": {"choice": [None, 3]},
+                                         "opt": {"choice": [{"sgd": {"m": {"choice": [None, 0.9]}}}, "adam"]}})
+        farm.tunefarm("run", farm.write_study(spec), broker=False)
+        text = farm.tunefarm("export", "s", broker=False).stdout
+        seen = {(row["opt"], row["max_depth"], row["opt.sgd.m"]) for row in csv.DictReader(io.StringIO(text))}
+        self.assertEqual({depth for _, depth, _ in seen}, {"null", "3"})
+        self.assertEqual({m for opt, _, m in seen if opt == "sgd"}, {"null", "0.9"})
+        self.assertEqual({m for opt, _, m in seen if opt == "adam"}, {""})
+
     def test_reading_commands(self):
         farm = self.farm()
         spec = study("s", 12, ["--steps", "2"])

@@ -35,14 +35,19 @@ static int teardown(void **unused)
     return 0;
 }
 
+static struct journal *open_with(const struct journal_config *c)
+{
+    struct journal *j;
+    struct errmsg em = {{0}};
+    if (journal_open(&j, c, &em) != ERR_OK)
+        fail_msg("%s", em.text);
+    return j;
+}
+
 static struct journal *open_journal(uint64_t ballast)
 {
     struct journal_config c = {.file = file, .ballast = ballast, .sql_ns = INT64_C(300000000)};
-    struct journal *j;
-    struct errmsg em = {{0}};
-    if (journal_open(&j, &c, &em) != ERR_OK)
-        fail_msg("%s", em.text);
-    return j;
+    return open_with(&c);
 }
 
 static err_t try_open(struct errmsg *em)
@@ -181,21 +186,27 @@ static struct group *study_group(void)
 
 struct rows {
     uint32_t n, groups;
+    bool cut;
     char first[300], error[300];
 };
 
-static struct rows ask(struct journal *j, const char *query, const char *arg)
+static void submit_question(struct journal *j, const char *query, const char *arg)
 {
     struct group *g = group_new();
-    struct str args[1] = {str_of(arg)};
-    struct rows r = {0};
+    struct str *args = arena_array(&g->fx.arena, 1, sizeof *args);
+    args[0] = str_of(arg);
     struct fx_ask *a = effects_ask(&g->fx, ASK_SQL, 5);
     a->query = query;
     a->args = args;
     a->n_args = arg ? 1 : 0;
     journal_submit(j, g);
+}
+
+static struct rows wait_answer(struct journal *j)
+{
+    struct rows r = {0};
     for (bool complete = false; !complete;) {
-        g = wait_done(j);
+        struct group *g = wait_done(j);
         for (size_t i = 0; i < g->n_answers; i++) {
             const struct answer *x = &g->answers[i];
             assert_int_equal(x->token, 5);
@@ -204,11 +215,18 @@ static struct rows ask(struct journal *j, const char *query, const char *arg)
             str_copyz(r.error, sizeof r.error, x->error);
             r.n += x->n_lines;
             r.groups++;
+            r.cut = x->cut;
             complete = x->complete;
         }
         group_free(g);
     }
     return r;
+}
+
+static struct rows ask(struct journal *j, const char *query, const char *arg)
+{
+    submit_question(j, query, arg);
+    return wait_answer(j);
 }
 
 static void test_questions(void **unused)
@@ -349,6 +367,79 @@ static void test_questions_that_are_refused(void **unused)
     journal_close(j);
 }
 
+static void test_an_answer_that_is_too_large(void **unused)
+{
+    (void)unused;
+    struct journal_config c = {.file = file, .sql_bytes = 1 << 20};
+    struct journal *j = open_with(&c);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, study_group());
+    group_free(wait_done(j));
+    struct rows r = ask(j, "select number, hex(zeroblob(100000)) from trial order by number", NULL);
+    assert_non_null(strstr(r.error, "too large"));
+    assert_true(r.cut); /* those that came are right */
+    assert_true(r.n > 0 && r.n < 1000);
+    assert_true(str_starts(str_of(r.first), "[0,\"0000"));
+    assert_false(ask(j, "select nonsense", NULL).cut);
+    journal_close(j);
+}
+
+/* A group with a row is done, and no answer is complete before it. */
+static void write_meanwhile(struct journal *j)
+{
+    struct group *g = group_new();
+    *effects_trial(&g->fx) = (struct trial_image){.study = 1, .number = 5000, .seq = 1};
+    journal_submit(j, g);
+    for (bool done = false; !done;) {
+        g = wait_done(j);
+        done = effects_writes(&g->fx);
+        for (size_t i = 0; i < g->n_answers; i++)
+            assert_false(g->answers[i].complete);
+        group_free(g);
+    }
+}
+
+static void test_groups_do_not_wait_for_a_question(void **unused)
+{
+    (void)unused;
+    struct journal_config c = {.file = file, .sql_ns = INT64_C(3600000000000)};
+    struct journal *j = open_with(&c);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, study_group());
+    group_free(wait_done(j));
+    submit_question(j,
+                    "with recursive c(x) as (select 1 union all select x + 1 from c) select max(x) "
+                    "from c",
+                    NULL);
+    for (int i = 0; i < 3; i++)
+        write_meanwhile(j);
+    journal_close(j); /* nor does the end */
+}
+
+static void test_a_question_begins_anew(void **unused)
+{
+    (void)unused;
+    struct journal_config c = {.file = file, .sql_ns = INT64_C(3600000000000)};
+    struct journal *j = open_with(&c);
+    struct errmsg em;
+    assert_int_equal(journal_start(j, &em), ERR_OK);
+    journal_submit(j, study_group());
+    group_free(wait_done(j));
+    submit_question(
+        j,
+        "with recursive c(x) as (select 1 union all select x + 1 from c limit 3000000) select "
+        "max(x) from c",
+        NULL);
+    journal_submit(j, study_group());
+    struct rows r = wait_answer(j);
+    assert_string_equal(r.error, "");
+    assert_string_equal(r.first, "[3000000]");
+    assert_int_equal(r.n, 1);
+    journal_close(j);
+}
+
 static void test_ballast(void **unused)
 {
     (void)unused;
@@ -382,6 +473,9 @@ int main(void)
         EACH(test_questions),
         EACH(test_records),
         EACH(test_questions_that_are_refused),
+        EACH(test_an_answer_that_is_too_large),
+        EACH(test_groups_do_not_wait_for_a_question),
+        EACH(test_a_question_begins_anew),
         EACH(test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,11 @@ static void on_sql(struct player *p, const struct msg_sql *q)
         player_send(p, p->session, MSG_ERROR, &stale);
         return;
     }
+    if (str_is(q->query, "large")) {
+        struct msg_rows cut = {.request = q->request, .error = STR("too large"), .cut = true};
+        player_send(p, p->session, MSG_ROWS, &cut);
+        return;
+    }
     rows.rows.v = second;
     rows.rows.n = 1;
     rows.more = false;
@@ -116,9 +121,9 @@ static void test_answers(void **state)
     assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
     assert_true(brokerlink_connected(l));
     assert_int_equal(brokerlink_head(l), 42);
-    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 3);
-    assert_int_equal(brokerlink_sql(l, "bad", NULL, 0, count_rows, &rows, &em), ERR_INVALID);
+    assert_int_equal(brokerlink_sql(l, "bad", NULL, 0, false, count_rows, &rows, &em), ERR_INVALID);
     assert_string_equal(em.text, "no such thing");
     struct msg_cancel m = {.request = brokerlink_request(), .study = STR("there")};
     assert_int_equal(brokerlink_call(l, MSG_CANCEL, &m, m.request, &in, &em), ERR_OK);
@@ -126,6 +131,28 @@ static void test_answers(void **state)
     m = (struct msg_cancel){.request = brokerlink_request(), .study = STR("else")};
     assert_int_equal(brokerlink_call(l, MSG_CANCEL, &m, m.request, NULL, &em), ERR_NOT_FOUND);
     assert_string_equal(em.text, "no study");
+    brokerlink_close(l);
+    playbroker_stop(broker);
+}
+
+static void test_a_large_answer_comes_in_part_where_that_helps(void **state)
+{
+    (void)state;
+    struct brokerlink *l;
+    struct errmsg em;
+    int rows = 0;
+    begin(ANSWERS);
+    assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
+    assert_int_equal(brokerlink_sql(l, "large", NULL, 0, false, count_rows, &rows, &em),
+                     ERR_INVALID);
+    assert_string_equal(em.text, "too large");
+    assert_int_equal(rows, 0);
+    assert_int_equal(brokerlink_sql(l, "large", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(rows, 2);
+    rows = 0;
+    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(rows, 3);
+    assert_int_equal(brokerlink_sql(l, "bad", NULL, 0, true, count_rows, &rows, &em), ERR_INVALID);
     brokerlink_close(l);
     playbroker_stop(broker);
 }
@@ -140,7 +167,7 @@ static void test_lost_session_repeats_nothing(void **state)
     int rows = 0;
     begin(FORGETS_ONCE);
     assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
-    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 3);
     brokerlink_close(l);
     assert_int_equal(playbroker_stop(broker), 2);
@@ -204,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_a_large_answer_comes_in_part_where_that_helps),
         cmocka_unit_test(test_lost_session_repeats_nothing),
         cmocka_unit_test(test_refused_version),
         cmocka_unit_test(test_nobody_answers),

@@ -1,6 +1,6 @@
 /* The arithmetic of the quality tables. bench/peers/report.py is the original; its floors are set
  * by the caller, who knows random's medians. */
-#include "judge.h"
+#include "rating.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static double quantile(const double *v, size_t n, double q)
     return i + 1 < n ? v[i] + (at - (double)i) * (v[i + 1] - v[i]) : v[n - 1];
 }
 
-double judge_median(const double *v, size_t n)
+double rating_median(const double *v, size_t n)
 {
     if (n == 0)
         return (double)NAN;
@@ -43,21 +43,21 @@ static double ratio(double own, double reference, double floor)
     return fmax(own, floor) / fmax(reference, floor);
 }
 
-double judge_ratio(const struct judge_pair *p)
+double rating_ratio(const struct rating_pair *p)
 {
-    return ratio(judge_median(p->own.v, p->own.n), judge_median(p->reference.v, p->reference.n),
+    return ratio(rating_median(p->own.v, p->own.n), rating_median(p->reference.v, p->reference.n),
                  p->floor);
 }
 
 /* Median of as many runs drawn with repetition. */
-static double median_drawn(const struct judge_sample *s, struct rng *r, double *scratch)
+static double median_drawn(const struct rating_sample *s, struct rng *r, double *scratch)
 {
     for (size_t i = 0; i < s->n; i++)
         scratch[i] = s->v[rng_below(r, s->n)];
-    return judge_median(scratch, s->n);
+    return rating_median(scratch, s->n);
 }
 
-static double mean_drawn(const struct judge_pair *pairs, size_t n, struct rng *r, double *scratch)
+static double mean_drawn(const struct rating_pair *pairs, size_t n, struct rng *r, double *scratch)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -68,14 +68,14 @@ static double mean_drawn(const struct judge_pair *pairs, size_t n, struct rng *r
     return exp(sum / (double)n);
 }
 
-struct judge_mean judge_geometric_mean(const struct judge_pair *pairs, size_t n)
+struct rating_mean rating_geometric_mean(const struct rating_pair *pairs, size_t n)
 {
     if (n == 0)
-        return (struct judge_mean){(double)NAN, (double)NAN, (double)NAN};
+        return (struct rating_mean){(double)NAN, (double)NAN, (double)NAN};
     double sum = 0, drawn[RESAMPLES];
     size_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        sum += log(judge_ratio(&pairs[i]));
+        sum += log(rating_ratio(&pairs[i]));
         most = pairs[i].own.n > most ? pairs[i].own.n : most;
         most = pairs[i].reference.n > most ? pairs[i].reference.n : most;
     }
@@ -86,6 +86,6 @@ struct judge_mean judge_geometric_mean(const struct judge_pair *pairs, size_t n)
         drawn[i] = mean_drawn(pairs, n, &r, scratch);
     free(scratch);
     qsort(drawn, RESAMPLES, sizeof *drawn, ascending);
-    return (struct judge_mean){exp(sum / (double)n), quantile(drawn, RESAMPLES, 0.05),
-                               quantile(drawn, RESAMPLES, 0.95)};
+    return (struct rating_mean){exp(sum / (double)n), quantile(drawn, RESAMPLES, 0.05),
+                                quantile(drawn, RESAMPLES, 0.95)};
 }
