@@ -24,6 +24,7 @@ const struct kept_study kept_studies[] = {
     {"tpe-hyperopt", "{\"name\":\"tpe\",\"preset\":\"hyperopt\",\"seed\":1}"},
     {"tpe-optuna", "{\"name\":\"tpe\",\"preset\":\"optuna\",\"seed\":1}"},
     {"tpe-optuna-4", "{\"name\":\"tpe\",\"preset\":\"optuna\",\"generation\":4,\"seed\":1}"},
+    {"tpe-tunefarm", "{\"name\":\"tpe\",\"preset\":\"tunefarm\",\"seed\":1}"},
     {NULL, NULL},
 };
 
