@@ -32,6 +32,19 @@ INLINE void pick(fvec *out, const svec *mask, const fvec *a, const fvec *b)
     *out = (fvec)(((svec)*a & *mask) | ((svec)*b & ~*mask));
 }
 
+/* Where x < 0 (or -0.0); comparisons are made of it, see kernels_lanes.h. */
+INLINE void negative(svec *mask, const fvec *x)
+{
+    *mask = (svec)*x >> 31;
+}
+
+/* Halfway to the mark, as a place may be -0.0. */
+INLINE void lacking(svec *mask, const fvec *place)
+{
+    fvec from_half = *place - ROSTER_ABSENT / 2;
+    negative(mask, &from_half);
+}
+
 INLINE void load(struct lanes *l, const float *from)
 {
     EACH (i)
@@ -57,7 +70,8 @@ INLINE void sometimes(struct lanes *product, const struct lanes *place, const st
     fvec lacks = (fvec){0} + f->lacks;
     EACH (i) {
         fvec z = (place->v[i] - f->at) * f->inv, there = z * z + 1.0F;
-        svec absent = (svec)(place->v[i] < 0.0F);
+        svec absent;
+        lacking(&absent, &place->v[i]);
         pick(&there, &absent, &lacks, &there);
         product->v[i] *= there;
     }
@@ -66,10 +80,13 @@ INLINE void sometimes(struct lanes *product, const struct lanes *place, const st
 INLINE void category(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
     fvec same = (fvec){0} + 1.0F, other = (fvec){0} + f->other, lacks = (fvec){0} + f->lacks;
+    fvec at = (fvec){0} + f->at;
     EACH (i) {
         fvec x;
-        svec equal = (svec)(place->v[i] == f->at), absent = (svec)(place->v[i] < 0.0F);
-        pick(&x, &equal, &same, &other);
+        svec differ = (svec)place->v[i] ^ (svec)at, absent;
+        differ = (differ | -differ) >> 31;
+        lacking(&absent, &place->v[i]);
+        pick(&x, &differ, &other, &same);
         pick(&x, &absent, &lacks, &x);
         product->v[i] *= x;
     }
@@ -92,7 +109,9 @@ INLINE void group(struct lanes *product, const struct roster *r, uint32_t row,
             category(product, &place, &f[k]);
     }
     EACH (i) {
-        svec great = (svec)(product->v[i] > GROUP_MOST);
+        fvec room = most - product->v[i];
+        svec great;
+        negative(&great, &room);
         pick(&product->v[i], &great, &most, &product->v[i]);
     }
 }
@@ -103,7 +122,9 @@ INLINE void divide(struct lanes *result, const struct lanes *product)
     fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST;
     EACH (i) {
         result->v[i] /= product->v[i];
-        svec small = (svec)(result->v[i] < PRODUCT_KERNEL_LEAST);
+        fvec above = result->v[i] - least;
+        svec small;
+        negative(&small, &above);
         pick(&result->v[i], &small, &least, &result->v[i]);
     }
 }
