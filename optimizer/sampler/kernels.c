@@ -59,9 +59,10 @@ INLINE void cell_mass(vec *out, const struct cells *c, double mean, double inv)
     *out = tails;
     if (c->least * inv > NARROW)
         return;
-    vec z = (c->mid - mean) * inv, h = c->half * inv, series;
+    vec z = (c->mid - mean) * inv, h = c->half * inv, limit = (vec){0} + NARROW, series;
     by_series(&series, &z, &h);
-    ivec wide = (ivec)(h > NARROW);
+    ivec wide;
+    less_lanes(&wide, &limit, &h);
     pick_lanes(out, &wide, &tails, &series);
 }
 

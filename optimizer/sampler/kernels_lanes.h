@@ -21,6 +21,32 @@ typedef uint64_t ivec __attribute__((vector_size(LANES * sizeof(uint64_t))));
 
 #define LANES_SQRT_2PI 2.506628274631000502
 
+/* Comparisons, as masks: every bit of a lane, or none. They are arithmetic on bits because GCC
+ * takes apart a comparison of vectors wider than the processor's, lane by lane, which costs a loop
+ * several times its own work. NaN has no place in less_lanes: its sign differs between processors.
+ */
+
+/* Where x < y; anything where both are the same infinity. */
+INLINE void less_lanes(ivec *mask, const vec *x, const vec *y)
+{
+    *mask = -((ivec)(*x - *y) >> 63);
+}
+
+/* Where x > 0; NaN is not. */
+INLINE void positive_lanes(ivec *mask, const vec *x)
+{
+    const uint64_t infinity = UINT64_C(0x7ff0000000000000);
+    ivec bits = (ivec)*x;
+    *mask = ((bits | (bits - 1) | (infinity - bits)) >> 63) - 1;
+}
+
+/* Where the bits are the same. */
+INLINE void same_lanes(ivec *mask, const vec *x, const vec *y)
+{
+    ivec differ = (ivec)*x ^ (ivec)*y;
+    *mask = ((differ | -differ) >> 63) - 1;
+}
+
 /* exp of each lane, for x <= 1; 0 below -707 and for NaN. By the usual reduction to |r| <= ln(2)/2
  * and a Taylor polynomial. */
 INLINE void exp_lanes(vec *x)
@@ -28,6 +54,7 @@ INLINE void exp_lanes(vec *x)
     const double log2e = 0x1.71547652b82fep+0;
     const double ln2_hi = 0x1.62e42fefa3800p-1; /* trailing bits are 0: k * ln2_hi is exact */
     const double ln2_lo = 0x1.ef35793c76730p-45;
+    const uint64_t beyond = UINT64_C(0x4086180000000000); /* 707.0; more are |x| of NaN too */
     const double whole = 0x1.8p+52; /* adding it leaves the nearest integer in the low bits */
     vec t = *x * log2e + whole;
     vec k = t - whole;
@@ -46,7 +73,7 @@ INLINE void exp_lanes(vec *x)
     /* exp(r) = 1 + (r + q (even + r odd)), the 1 added last. */
     vec p = 1.0 + (r + q * (even + r * odd));
     ivec bits = (ivec)p + ((ivec)t << 52);
-    ivec keep = (ivec)(*x > -707.0);
+    ivec keep = -((((ivec)*x & (UINT64_MAX >> 1)) - beyond) >> 63);
     *x = (vec)(bits & keep);
 }
 
@@ -64,11 +91,13 @@ INLINE void log_lanes(vec *x)
                                    2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
     const double ln2_hi = 0x1.62e42fefa3800p-1, ln2_lo = 0x1.ef35793c76730p-45;
     const double whole = 0x1p+52; /* its low bits hold an integer */
-    ivec bits = (ivec)*x, positive = (ivec)(*x > 0.0);
+    ivec bits = (ivec)*x, positive, high;
+    positive_lanes(&positive, x);
     vec m = (vec)((bits & UINT64_C(0x000fffffffffffff)) | UINT64_C(0x3ff0000000000000));
     vec k = (vec)((bits >> 52) | UINT64_C(0x4330000000000000)) - (whole + 1023.0);
     vec halved = m * 0.5, next = k + 1.0, least = (vec){0} - (double)INFINITY;
-    ivec high = (ivec)(m > 0x1.6a09e667f3bcdp+0);
+    vec root = (vec){0} + 0x1.6a09e667f3bcdp+0;
+    less_lanes(&high, &root, &m);
     pick_lanes(&m, &high, &halved, &m);
     pick_lanes(&k, &high, &next, &k);
     vec f = m - 1.0, s = f / (f + 2.0), z = s * s, half = f * f * 0.5;
@@ -118,7 +147,9 @@ INLINE void tail_lanes(const vec *x, vec *tail, vec *bell)
 INLINE void between_lanes(vec *out, const vec *a, const vec *b, const vec *tail_a,
                           const vec *tail_b)
 {
-    ivec one_side = (ivec)(*a * *b > 0.0);
+    ivec one_side;
+    vec product = *a * *b;
+    positive_lanes(&one_side, &product);
     vec difference = *tail_a - *tail_b, middle = LANES_SQRT_2PI - (*tail_a + *tail_b);
     difference = (vec)((ivec)difference & (UINT64_MAX >> 1));
     pick_lanes(out, &one_side, &difference, &middle);

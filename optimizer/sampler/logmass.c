@@ -34,8 +34,10 @@ INLINE void integrate(const vec *a, const vec *b, vec *c, vec *v)
 INLINE void from_tails(const vec *a, const vec *b, vec *c, vec *v)
 {
     vec x = (vec)((ivec)*a & (UINT64_MAX >> 1)), y = (vec)((ivec)*b & (UINT64_MAX >> 1));
-    vec near, far, tail_near, tail_far, none = {0};
-    ivec first = (ivec)(x < y), apart = (ivec)(*a * *b < 0.0);
+    vec near, far, tail_near, tail_far, none = {0}, opposite = -(*a * *b);
+    ivec first, apart;
+    less_lanes(&first, &x, &y);
+    positive_lanes(&apart, &opposite);
     pick_lanes(&near, &first, &x, &y);
     pick_lanes(&far, &first, &y, &x);
     scaled_tail_lanes(&near, &tail_near);
@@ -60,12 +62,15 @@ INLINE uint64_t any(const ivec *mask)
 INLINE void log_mass(const vec *a, const vec *b, vec *out)
 {
     vec x = (vec)((ivec)*a & (UINT64_MAX >> 1)), y = (vec)((ivec)*b & (UINT64_MAX >> 1));
-    vec far, one = (vec){0} + 1.0, c = {0}, v = {0}, wide_c, wide_v;
-    ivec first = (ivec)(x > y);
+    vec far, one = (vec){0} + 1.0, limit = (vec){0} + NARROW, c = {0}, v = {0}, wide_c, wide_v;
+    ivec first, wide;
+    less_lanes(&first, &y, &x);
     pick_lanes(&far, &first, &x, &y);
-    first = (ivec)(far > 1.0);
-    pick_lanes(&far, &first, &far, &one);
-    ivec narrow = (ivec)((*b - *a) * far <= NARROW), wide = ~narrow;
+    less_lanes(&first, &far, &one);
+    pick_lanes(&far, &first, &one, &far);
+    vec size = (*b - *a) * far;
+    less_lanes(&wide, &limit, &size);
+    ivec narrow = ~wide;
     if (any(&narrow))
         integrate(a, b, &c, &v);
     if (any(&wide)) {

@@ -60,7 +60,9 @@ INLINE void add_categories(vec *acc, const struct factor *f, uint32_t first, uin
     load(&hit, f->hit);
     load(&miss, f->miss);
     for (uint32_t i = 0; i < n; i++) {
-        ivec same = (ivec)(y == mean[i]);
+        ivec same;
+        vec theirs = (vec){0} + mean[i];
+        same_lanes(&same, &y, &theirs);
         pick_lanes(&term, &same, &hit, &miss);
         acc[i] += term;
     }
@@ -71,7 +73,8 @@ INLINE void fold(const vec *acc, vec *top, vec *sum, struct ramp w, uint32_t fir
 {
     vec greatest = *top;
     for (uint32_t i = 0; i < n; i++) {
-        ivec more = (ivec)(acc[i] > greatest);
+        ivec more;
+        less_lanes(&more, &greatest, &acc[i]);
         pick_lanes(&greatest, &more, &acc[i], &greatest);
     }
     vec shrink = *top - greatest;

@@ -67,8 +67,11 @@ INLINE void add_moments(vec *moment, const struct group *g, size_t i, uint64_t s
     memcpy(&inv, g->inv + i, sizeof inv);
     memcpy(&weight, g->rank + i, sizeof weight);
     weight = weight * g->w.b + g->w.a;
-    vec one = (vec){0} + 1.0;
-    ivec less = (ivec)(weight < one), ours = (ivec)(inv == g->width_inv) & (ivec)(lane >= skip);
+    vec one = (vec){0} + 1.0, width = (vec){0} + g->width_inv;
+    ivec less, ours;
+    less_lanes(&less, &weight, &one);
+    same_lanes(&ours, &inv, &width);
+    ours &= ((lane - skip) >> 63) - 1;
     pick_lanes(&weight, &less, &weight, &one);
     vec term = (vec)((ivec)weight & ours), u = (mean - g->centre) * g->width_inv;
     for (int j = 0; j < CLUSTER_TERMS; j++) {

@@ -33,6 +33,19 @@ INLINE void pick(fvec *out, const svec *mask, const fvec *a, const fvec *b)
     *out = (fvec)(((svec)*a & *mask) | ((svec)*b & ~*mask));
 }
 
+/* Where x < 0 (or -0.0); comparisons are made of it, see kernels_lanes.h. */
+INLINE void negative(svec *mask, const fvec *x)
+{
+    *mask = (svec)*x >> 31;
+}
+
+/* Halfway to the mark, as a place may be -0.0. */
+INLINE void lacking(svec *mask, const fvec *place)
+{
+    fvec from_half = *place - ROSTER_ABSENT / 2;
+    negative(mask, &from_half);
+}
+
 INLINE void load(struct lanes *l, const float *from)
 {
     EACH_VECTOR (i)
@@ -58,7 +71,8 @@ INLINE void sometimes(struct lanes *product, const struct lanes *place, const st
     fvec lacks = (fvec){0} + f->lacks;
     EACH_VECTOR (i) {
         fvec z = (place->v[i] - f->at) * f->inv, there = z * z + 1.0F;
-        svec absent = (svec)(place->v[i] < 0.0F);
+        svec absent;
+        lacking(&absent, &place->v[i]);
         pick(&there, &absent, &lacks, &there);
         product->v[i] *= there;
     }
@@ -67,10 +81,13 @@ INLINE void sometimes(struct lanes *product, const struct lanes *place, const st
 INLINE void category(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
     fvec same = (fvec){0} + 1.0F, other = (fvec){0} + f->other, lacks = (fvec){0} + f->lacks;
+    fvec at = (fvec){0} + f->at;
     EACH_VECTOR (i) {
         fvec x;
-        svec equal = (svec)(place->v[i] == f->at), absent = (svec)(place->v[i] < 0.0F);
-        pick(&x, &equal, &same, &other);
+        svec differ = (svec)place->v[i] ^ (svec)at, absent;
+        differ = (differ | -differ) >> 31;
+        lacking(&absent, &place->v[i]);
+        pick(&x, &differ, &other, &same);
         pick(&x, &absent, &lacks, &x);
         product->v[i] *= x;
     }
@@ -98,11 +115,13 @@ INLINE void divide(struct lanes *result, const struct lanes *product)
 {
     fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST, most = (fvec){0} + MOST;
     EACH_VECTOR (i) {
-        fvec by = product->v[i];
-        svec great = (svec)(by > MOST);
+        fvec by = product->v[i], room = most - by;
+        svec great, small;
+        negative(&great, &room);
         pick(&by, &great, &most, &by);
         result->v[i] /= by;
-        svec small = (svec)(result->v[i] < PRODUCT_KERNEL_LEAST);
+        fvec above = result->v[i] - least;
+        negative(&small, &above);
         pick(&result->v[i], &small, &least, &result->v[i]);
     }
 }
