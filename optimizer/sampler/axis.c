@@ -25,7 +25,9 @@ void axis_init(struct axis *a, const struct param *p)
 double axis_place(const struct axis *a, double value)
 {
     const struct param *p = a->param;
-    if (a->kind != AXIS_NUMBER)
+    if (a->kind == AXIS_CONSTANT)
+        return 0;
+    if (a->kind == AXIS_CATEGORY)
         return p->kind == PARAM_CHOICE ? value : value - p->low;
     if (p->scale == SCALE_LOG && !(value > 0))
         return 0; /* rounded down to nothing */

@@ -8,8 +8,9 @@
 #include "alloc.h"
 #include "rmath.h"
 
-#define LEAST_SPREAD 1e-3 /* of the range; the cloud of good trials is never taken for thinner */
-#define LEAST_WIDTH  2e-4 /* keeps factors within what product_kernel.h allows */
+#define LEAST_SPREAD 1e-3   /* of the range; the cloud of good trials is never taken for thinner */
+#define LEAST_WIDTH  2e-4   /* keeps factors within what product_kernel.h allows */
+#define MOST_WIDTH   0.3183 /* 1 / pi: a kernel's greatest value is that of the prior */
 
 void bandwidth_init(struct bandwidth *b, uint32_t axes)
 {
@@ -78,8 +79,12 @@ static double width_of(const struct bandwidth_rule *rule, const struct axis *axi
     double s2 = (m.effective * m.variance + rule->spread / 12) / (m.effective + rule->spread);
     double scott = r_pow(m.effective + 1, -1 / (dimensions + 4));
     double h = rule->width * sqrt(s2 + LEAST_SPREAD * LEAST_SPREAD) * scott;
-    h = h > axis->half ? h : axis->half;
-    return h < 1 ? h : 1;
+    return h > axis->half ? h : axis->half;
+}
+
+static double limited(double h)
+{
+    return h > LEAST_WIDTH ? (h < MOST_WIDTH ? h : MOST_WIDTH) : LEAST_WIDTH;
 }
 
 void bandwidth_fit(struct bandwidth *b, const struct bandwidth_rule *rule, const struct evidence *e,
@@ -92,8 +97,8 @@ void bandwidth_fit(struct bandwidth *b, const struct bandwidth_rule *rule, const
             continue;
         struct moments m = measure(b, roster_column(&e->near, a));
         double h = width_of(rule, &e->axes[a], m, dimensions);
-        b->good[a] = h > LEAST_WIDTH ? h : LEAST_WIDTH;
-        b->bad[a] = h * rule->bad > LEAST_WIDTH ? h * rule->bad : LEAST_WIDTH;
+        b->good[a] = limited(h);
+        b->bad[a] = limited(b->good[a] * rule->bad);
     }
     uint32_t n_bad = e->ranked - n_good + e->pending.n;
     b->swap_good = rule->category / n_good;

@@ -3,11 +3,12 @@
  * On each axis, with the good trials that have it weighted by rank, n_e their effective number:
  *   s^2 = (n_e var + c / 12) / (n_e + c)   (1 / 12: the variance of the prior, as c trials' worth)
  *   h   = b s (n_e + 1)^(-1 / (D + 4))     (Scott's rule; D: how many numbers a good trial has)
- * but at least half a cell of a lattice. All good kernels of an axis have that width, so an axis
- * that does not matter, on which the good trials lie anywhere, takes no part in the comparison; and
- * the widths shrink with the good trials' cloud, without a limit that a range would set. The bad
- * kernels are narrower by a constant: where no trial was yet, the good density's tails then reach
- * further than the bad one's, and the ratio of both asks for a look. */
+ * but at least half a cell of a lattice, and never flatter than the prior. All good kernels of an
+ * axis have that width, so an axis that does not matter, on which the good trials lie anywhere,
+ * takes no part in the comparison; and the widths shrink with the good trials' cloud, without a
+ * limit that a range would set. The bad kernels are narrower by a constant: where no trial was yet,
+ * the good density's tails then reach further than the bad one's, and the ratio of both asks for a
+ * look. */
 #ifndef FARM_OPTIMIZER_BANDWIDTH_H
 #define FARM_OPTIMIZER_BANDWIDTH_H
 

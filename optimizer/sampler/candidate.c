@@ -73,8 +73,8 @@ static void draw_category(struct candidate *c, const struct axis *a, uint32_t i,
     bool prior = at < 0 || rng_unit(r) * (1 + swap) < swap;
     if (prior)
         c->point[i] = axis_value(a, rng_unit(r));
-    else
-        c->point[i] = a->param->kind == PARAM_CHOICE ? at : at + a->param->low;
+    else /* rows hold floats, so an int of more than 2^24 values may not be met exactly */
+        c->point[i] = param_legal(a->param, a->param->low + at);
     c->place[i] = prior ? axis_place(a, c->point[i]) : at;
 }
 

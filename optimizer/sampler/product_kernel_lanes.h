@@ -5,7 +5,8 @@
  * Lanes are rows. Each does the same IEEE operations in the same order whatever WIDE is, without a
  * fused multiply-add, and the lanes' sums are added up at the end, in their order; so every
  * processor gives the same bits. Factors are kept as their reciprocals, at least about 1, and
- * divided by in groups that cannot overflow. */
+ * divided by in groups; a product that is no float any more is infinite, and counts as the greatest
+ * that is allowed. */
 #ifndef FARM_OPTIMIZER_PRODUCT_KERNEL_LANES_H
 #define FARM_OPTIMIZER_PRODUCT_KERNEL_LANES_H
 
@@ -15,8 +16,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define GROUP      5     /* factors of at most 3e7 whose product is a float */
-#define GROUP_MOST 1e15F /* of a group's product; two of them are a float too */
+#define GROUP 10                            /* factors a division: that is what costs */
+#define MOST  (1.0F / PRODUCT_KERNEL_LEAST) /* of a group's product */
 
 /* Several vectors go through every step together, since one alone would wait for its own results.
  */
@@ -81,12 +82,11 @@ INLINE void category(struct lanes *product, const struct lanes *place, const str
     }
 }
 
-/* 1 / the product of a group's factors, at most GROUP of them, never below 1 / GROUP_MOST. */
+/* 1 / the product of a group's factors, at most GROUP of them. */
 INLINE void group(struct lanes *product, const struct roster *r, uint32_t row,
                   const struct factor *f, uint32_t n)
 {
     struct lanes place;
-    fvec most = (fvec){0} + GROUP_MOST;
     fill(product, 1);
     for (uint32_t k = 0; k < n; k++) {
         load(&place, roster_column(r, f[k].axis) + row);
@@ -97,37 +97,30 @@ INLINE void group(struct lanes *product, const struct roster *r, uint32_t row,
         else
             category(product, &place, &f[k]);
     }
-    EACH (i) {
-        svec great = (svec)(product->v[i] > GROUP_MOST);
-        pick(&product->v[i], &great, &most, &product->v[i]);
-    }
 }
 
 /* result /= product, but never below what product_kernel.h allows. */
 INLINE void divide(struct lanes *result, const struct lanes *product)
 {
-    fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST;
+    fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST, most = (fvec){0} + MOST;
     EACH (i) {
-        result->v[i] /= product->v[i];
+        fvec by = product->v[i];
+        svec great = (svec)(by > MOST);
+        pick(&by, &great, &most, &by);
+        result->v[i] /= by;
         svec small = (svec)(result->v[i] < PRODUCT_KERNEL_LEAST);
         pick(&result->v[i], &small, &least, &result->v[i]);
     }
 }
 
-/* Two groups a division: that is what costs. */
 INLINE void kernel(struct lanes *out, const struct roster *r, uint32_t row, const struct factor *f,
                    uint32_t n)
 {
-    struct lanes one, two;
+    struct lanes product;
     fill(out, 1);
-    for (uint32_t i = 0; i < n; i += 2 * GROUP) {
-        group(&one, r, row, f + i, n - i < GROUP ? n - i : GROUP);
-        if (n - i > GROUP) {
-            group(&two, r, row, f + i + GROUP, n - i < 2 * GROUP ? n - i - GROUP : GROUP);
-            EACH (k)
-                one.v[k] *= two.v[k];
-        }
-        divide(out, &one);
+    for (uint32_t i = 0; i < n; i += GROUP) {
+        group(&product, r, row, f + i, n - i < GROUP ? n - i : GROUP);
+        divide(out, &product);
     }
 }
 

@@ -89,7 +89,7 @@ void roster_filter(struct roster *r, int (*keep)(uint32_t trial, uint32_t arg), 
         }
         n++;
     }
-    for (uint32_t a = 0; a < r->width; a++)
+    for (uint32_t a = 0; n < r->n && a < r->width; a++)
         memset(r->columns + (size_t)a * r->cap + n, 0, (r->n - n) * sizeof(float));
     r->n = n;
 }

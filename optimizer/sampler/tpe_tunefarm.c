@@ -20,7 +20,7 @@
 
 #define MODEL_LEAST 2         /* results before there is a model */
 #define FREE_DRAWS  64        /* from the prior, when the model finds no free point */
-#define WALK_MOST   (1 << 20) /* points of a space that is searched for a free one */
+#define WALK_MOST   (1 << 20) /* points of a space that are searched for a free one */
 
 struct tunefarm {
     struct sampler base;
@@ -62,6 +62,22 @@ static err_t read_settings(struct tunefarm *t, const struct sampler_config *conf
     return settings_read(config, rows, sizeof rows / sizeof *rows, em);
 }
 
+/* An option of weight 0 is proposed by people only. */
+static void walk_by_weights(struct cartesian *c)
+{
+    for (uint32_t i = 0; i < c->space->n; i++) {
+        const struct param *p = &c->space->params[i];
+        if (!p->weighted)
+            continue;
+        struct ladder *l = &c->ladders[i];
+        l->values = alloc_array(p->n_options, sizeof *l->values);
+        l->n = 0;
+        for (uint32_t k = 0; k < p->n_options; k++)
+            if (p->options[k].weight > 0)
+                l->values[(size_t)l->n++] = k;
+    }
+}
+
 static err_t tunefarm_create(struct sampler **out, const struct space *space,
                              const struct sampler_config *config, bool maximize, struct errmsg *em)
 {
@@ -78,6 +94,7 @@ static err_t tunefarm_create(struct sampler **out, const struct space *space,
     evidence_init(&t->evidence, space, 0, 0);
     taken_init(&t->taken, space->n);
     cartesian_init(&t->walk, space);
+    walk_by_weights(&t->walk);
     acquisition_init(&t->acquisition, &t->evidence, &t->rule);
     *out = &t->base;
     return ERR_OK;
@@ -121,6 +138,22 @@ static void from_hypercube(const struct tunefarm *t, uint64_t draw, struct rng *
     }
 }
 
+/* The first point that no trial has, of a space that is finite and not too large for that. */
+static bool from_walk(struct tunefarm *t, double *point)
+{
+    if (!(cartesian_size(&t->walk) > 0))
+        return false;
+    cartesian_rewind(&t->walk);
+    for (uint32_t i = 0; i < WALK_MOST; i++) {
+        cartesian_point(&t->walk, point);
+        if (!taken_has(&t->taken, point))
+            return true;
+        if (!cartesian_advance(&t->walk, point))
+            return false;
+    }
+    return false;
+}
+
 /* A point that no trial has, if there is one; else any. */
 static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *point)
 {
@@ -129,15 +162,8 @@ static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *
         if (!taken_has(&t->taken, point))
             return "prior";
     }
-    double size = cartesian_size(&t->walk);
-    if (!(size > 0 && size <= WALK_MOST))
-        return "repeated";
-    cartesian_rewind(&t->walk);
-    do {
-        cartesian_point(&t->walk, point);
-        if (!taken_has(&t->taken, point))
-            return "last free point";
-    } while (cartesian_advance(&t->walk, point));
+    if (from_walk(t, point))
+        return "last free point";
     from_prior(t, r, point);
     return "repeated";
 }
@@ -146,7 +172,7 @@ static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *
 static uint32_t good_of(const struct tunefarm *t)
 {
     const struct evidence *e = &t->evidence;
-    double n = ceil(r_pow(e->ranked, t->good_exponent));
+    double n = ceil(r_pow(e->ranked, t->good_exponent) * (1 - 1e-12)); /* exact at whole powers */
     double most = evidence_rankable(e);
     n = n < t->good_most ? n : t->good_most;
     n = n < e->ranked - 1.0 ? n : e->ranked - 1.0;
@@ -158,7 +184,7 @@ static uint32_t good_of(const struct tunefarm *t)
 static bool starting(const struct tunefarm *t)
 {
     const struct evidence *e = &t->evidence;
-    return (double)e->ranked + e->pending.n < t->startup || evidence_rankable(e) < MODEL_LEAST;
+    return (double)e->ranked + e->pending.n < t->startup || e->complete + e->stopped < MODEL_LEAST;
 }
 
 static void explain(const struct tunefarm *t, const struct history *h, const char *how,
