@@ -463,20 +463,20 @@ static void test_ballast(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(test_one_broker_at_a_time),
-        EACH(test_no_database),
-        EACH(test_of_another_program),
-        EACH(test_of_a_newer_version),
-        EACH(test_of_an_older_version),
-        EACH(test_damaged),
-        EACH(test_places_that_cannot_be),
-        EACH(test_questions),
-        EACH(test_records),
-        EACH(test_questions_that_are_refused),
-        EACH(test_an_answer_that_is_too_large),
-        EACH(test_groups_do_not_wait_for_a_question),
-        EACH(test_a_question_begins_anew),
-        EACH(test_ballast),
+        EACH (test_one_broker_at_a_time),
+        EACH (test_no_database),
+        EACH (test_of_another_program),
+        EACH (test_of_a_newer_version),
+        EACH (test_of_an_older_version),
+        EACH (test_damaged),
+        EACH (test_places_that_cannot_be),
+        EACH (test_questions),
+        EACH (test_records),
+        EACH (test_questions_that_are_refused),
+        EACH (test_an_answer_that_is_too_large),
+        EACH (test_groups_do_not_wait_for_a_question),
+        EACH (test_a_question_begins_anew),
+        EACH (test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
