@@ -1,5 +1,5 @@
-/* Sums of product kernels against the definition in double precision, and each variant of the code
- * against the others: the source is compiled into this test, so that all of them can be called. */
+/* Sums of product kernels against the definition in double precision, and the code for each width
+ * of vectors against the others. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "product_kernel.c"
+#include "product_kernel_paths.h"
 #include "rng.h"
 
 #define WIDTH 24
@@ -172,13 +172,15 @@ static void processors_agree(void **state)
     for (uint32_t turn = 0; turn < 200; turn++) {
         struct sum s;
         open_sum(&s, &r, least[turn % 2]);
-        double plain = sum_plain(&s.rows, s.n, s.weight, s.factors, s.n_factors);
+        double plain = product_kernel_plain(&s.rows, s.n, s.weight, s.factors, s.n_factors);
         assert_true(product_kernel_sum(&s.rows, s.n, s.weight, s.factors, s.n_factors) == plain);
 #if defined(__x86_64__)
         if (__builtin_cpu_supports("avx2"))
-            assert_true(sum_avx2(&s.rows, s.n, s.weight, s.factors, s.n_factors) == plain);
+            assert_true(product_kernel_avx2(&s.rows, s.n, s.weight, s.factors, s.n_factors) ==
+                        plain);
         if (__builtin_cpu_supports("avx512dq"))
-            assert_true(sum_avx512(&s.rows, s.n, s.weight, s.factors, s.n_factors) == plain);
+            assert_true(product_kernel_avx512(&s.rows, s.n, s.weight, s.factors, s.n_factors) ==
+                        plain);
 #endif
         roster_fini(&s.rows);
     }
