@@ -21,10 +21,10 @@
 
 /* Several vectors go through every step together, since one alone would wait for its own results.
  */
-#define VECTORS 4
-#define ROWS    (VECTORS * WIDE) /* at a time */
-#define BLOCKS  (ROSTER_LANES / ROWS)
-#define EACH(i) for (int i = 0; i < VECTORS; i++)
+#define VECTORS        4
+#define ROWS           (VECTORS * WIDE) /* at a time */
+#define BLOCKS         (ROSTER_LANES / ROWS)
+#define EACH_VECTOR(i) for (int i = 0; i < VECTORS; i++)
 
 typedef float fvec __attribute__((vector_size(WIDE * sizeof(float))));
 typedef fvec fvec_anywhere __attribute__((aligned(sizeof(float)), may_alias));
@@ -41,19 +41,19 @@ INLINE void pick(fvec *out, const svec *mask, const fvec *a, const fvec *b)
 
 INLINE void load(struct lanes *l, const float *from)
 {
-    EACH (i)
+    EACH_VECTOR (i)
         l->v[i] = *(const fvec_anywhere *)(from + (size_t)i * WIDE);
 }
 
 INLINE void fill(struct lanes *l, float x)
 {
-    EACH (i)
+    EACH_VECTOR (i)
         l->v[i] = (fvec){0} + x;
 }
 
 INLINE void number(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
-    EACH (i) {
+    EACH_VECTOR (i) {
         fvec z = (place->v[i] - f->at) * f->inv;
         product->v[i] *= z * z + 1.0F;
     }
@@ -62,7 +62,7 @@ INLINE void number(struct lanes *product, const struct lanes *place, const struc
 INLINE void sometimes(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
     fvec lacks = (fvec){0} + f->lacks;
-    EACH (i) {
+    EACH_VECTOR (i) {
         fvec z = (place->v[i] - f->at) * f->inv, there = z * z + 1.0F;
         svec absent = (svec)(place->v[i] < 0.0F);
         pick(&there, &absent, &lacks, &there);
@@ -73,7 +73,7 @@ INLINE void sometimes(struct lanes *product, const struct lanes *place, const st
 INLINE void category(struct lanes *product, const struct lanes *place, const struct factor *f)
 {
     fvec same = (fvec){0} + 1.0F, other = (fvec){0} + f->other, lacks = (fvec){0} + f->lacks;
-    EACH (i) {
+    EACH_VECTOR (i) {
         fvec x;
         svec equal = (svec)(place->v[i] == f->at), absent = (svec)(place->v[i] < 0.0F);
         pick(&x, &equal, &same, &other);
@@ -103,7 +103,7 @@ INLINE void group(struct lanes *product, const struct roster *r, uint32_t row,
 INLINE void divide(struct lanes *result, const struct lanes *product)
 {
     fvec least = (fvec){0} + PRODUCT_KERNEL_LEAST, most = (fvec){0} + MOST;
-    EACH (i) {
+    EACH_VECTOR (i) {
         fvec by = product->v[i];
         svec great = (svec)(by > MOST);
         pick(&by, &great, &most, &by);
@@ -135,7 +135,7 @@ INLINE double sum_rows(const struct roster *r, uint32_t n, const float *weight,
         struct lanes *s = &sum[row / ROWS % BLOCKS];
         kernel(&k, r, row, f, n_factors);
         load(&w, weight + row);
-        EACH (i)
+        EACH_VECTOR (i)
             s->v[i] += k.v[i] * w.v[i];
     }
     double total = 0;

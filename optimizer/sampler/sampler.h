@@ -45,8 +45,5 @@ struct sampler {
 
 const struct sampler_ops *sampler_find(struct str name); /* NULL = none */
 const struct sampler_ops *const *sampler_registry(void); /* ends with NULL */
-/* Makes the one that a spec names (default tpe). An unknown name gets the list of known ones. */
-err_t sampler_create(struct sampler **out, const struct spec *spec, struct errmsg *em) MUST_CHECK;
-void sampler_destroy(struct sampler *s); /* NULL is legal */
 
 #endif

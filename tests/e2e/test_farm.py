@@ -27,7 +27,7 @@ class Daemons(FarmTest):
 
     def test_lists_larger_than_an_answer(self):
         """Parameters of nearly 64 KiB: pages of an export, of why and of replay hold as many trials as have room."""
-        farm = self.farm().all(slots=4)
+        farm = self.farm(["--sql-time", "60s"]).all(slots=4)
         space = {f"c{i}": {"choice": [letter * 1000 for letter in "ab"]} for i in range(60)}
         farm.submit(study("s", 200, [], space={"x": {"float": [0, 1]}, **space}))
         farm.wait_ended("s")

@@ -17,6 +17,8 @@
 #include "journal.h"
 #include "tempdir.h"
 
+#define AN_HOUR INT64_C(3600000000000)
+
 static struct tempdir dir;
 static char file[200];
 
@@ -370,7 +372,7 @@ static void test_questions_that_are_refused(void **unused)
 static void test_an_answer_that_is_too_large(void **unused)
 {
     (void)unused;
-    struct journal_config c = {.file = file, .sql_bytes = 1 << 20};
+    struct journal_config c = {.file = file, .sql_ns = AN_HOUR, .sql_bytes = 1 << 20};
     struct journal *j = open_with(&c);
     struct errmsg em;
     assert_int_equal(journal_start(j, &em), ERR_OK);
@@ -403,7 +405,7 @@ static void write_meanwhile(struct journal *j)
 static void test_groups_do_not_wait_for_a_question(void **unused)
 {
     (void)unused;
-    struct journal_config c = {.file = file, .sql_ns = INT64_C(3600000000000)};
+    struct journal_config c = {.file = file, .sql_ns = AN_HOUR};
     struct journal *j = open_with(&c);
     struct errmsg em;
     assert_int_equal(journal_start(j, &em), ERR_OK);
@@ -421,7 +423,7 @@ static void test_groups_do_not_wait_for_a_question(void **unused)
 static void test_a_question_begins_anew(void **unused)
 {
     (void)unused;
-    struct journal_config c = {.file = file, .sql_ns = INT64_C(3600000000000)};
+    struct journal_config c = {.file = file, .sql_ns = AN_HOUR};
     struct journal *j = open_with(&c);
     struct errmsg em;
     assert_int_equal(journal_start(j, &em), ERR_OK);
@@ -463,20 +465,20 @@ static void test_ballast(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH (test_one_broker_at_a_time),
-        EACH (test_no_database),
-        EACH (test_of_another_program),
-        EACH (test_of_a_newer_version),
-        EACH (test_of_an_older_version),
-        EACH (test_damaged),
-        EACH (test_places_that_cannot_be),
-        EACH (test_questions),
-        EACH (test_records),
-        EACH (test_questions_that_are_refused),
-        EACH (test_an_answer_that_is_too_large),
-        EACH (test_groups_do_not_wait_for_a_question),
-        EACH (test_a_question_begins_anew),
-        EACH (test_ballast),
+        EACH(test_one_broker_at_a_time),
+        EACH(test_no_database),
+        EACH(test_of_another_program),
+        EACH(test_of_a_newer_version),
+        EACH(test_of_an_older_version),
+        EACH(test_damaged),
+        EACH(test_places_that_cannot_be),
+        EACH(test_questions),
+        EACH(test_records),
+        EACH(test_questions_that_are_refused),
+        EACH(test_an_answer_that_is_too_large),
+        EACH(test_groups_do_not_wait_for_a_question),
+        EACH(test_a_question_begins_anew),
+        EACH(test_ballast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
