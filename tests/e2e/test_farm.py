@@ -216,8 +216,16 @@ class Daemons(FarmTest):
         farm = self.farm().all(slots=3)
         farm.submit(study("s", 30, ["--steps", "500", "--sleep-ms", "100", "--touch", farm.dir]))
         farm.wait(lambda: farm.count("s", ["running"]) >= 3, "running trials")
-        with open(os.path.join(farm.dir, "runs")) as f:
-            pids = [int(line.split()[2]) for line in f]
+
+        def touched():
+            """A trial runs from its start on; its program writes a line when the processor has got to it."""
+            try:
+                with open(os.path.join(farm.dir, "runs")) as f:
+                    whole = [line.split() for line in f if line.endswith("\n")]
+            except FileNotFoundError:
+                return None
+            return [int(words[2]) for words in whole] if len(whole) >= 3 else None
+        pids = farm.wait(touched, "the programs of three trials")
         farm.kill("worker1")
 
         def gone():
