@@ -25,10 +25,10 @@
 #define MAX_BATCH  1024
 #define LOSS_CAP   10.0
 
-enum activation { ACT_RELU, ACT_TANH, ACT_GELU };
+enum activation { ACT_RELU, ACT_TANH, ACT_GELU, ACT_SIGMOID };
 
 struct settings {
-    double lr, momentum, l2, dropout;
+    double lr, init, momentum, l2, dropout;
     long layers, units, batch, epochs, seed;
     enum activation act;
     const char *data;
@@ -131,7 +131,8 @@ static void load(const char *file, struct rows *train, struct rows *valid)
 
 /* --- network --- */
 
-static void layer_init(struct layer *l, size_t in, size_t out, uint64_t *chance)
+/* scale: the deviation of a unit's sum at first, when its inputs have deviation 1 */
+static void layer_init(struct layer *l, size_t in, size_t out, double scale, uint64_t *chance)
 {
     size_t n = (in + 1) * out;
     l->in = in;
@@ -144,7 +145,7 @@ static void layer_init(struct layer *l, size_t in, size_t out, uint64_t *chance)
     l->delta = zeroed(out, sizeof *l->delta);
     l->keep = zeroed(out, sizeof *l->keep);
     for (size_t i = 0; i < in * out; i++)
-        l->w[i] = (float)(gauss(chance) / sqrt((double)in));
+        l->w[i] = (float)(scale * gauss(chance) / sqrt((double)in));
 }
 
 static void network_init(struct network *net, const struct settings *s, uint64_t *chance)
@@ -155,7 +156,7 @@ static void network_init(struct network *net, const struct settings *s, uint64_t
     for (size_t i = 0; i < net->n; i++) {
         size_t in = i == 0 ? PIXELS : (size_t)s->units;
         size_t out = i + 1 == net->n ? CLASSES : (size_t)s->units;
-        layer_init(&net->layer[i], in, out, chance);
+        layer_init(&net->layer[i], in, out, s->init, chance);
     }
 }
 
@@ -177,6 +178,8 @@ static float activate(enum activation act, float z)
         return tanhf(z);
     case ACT_GELU:
         return z / (1.0f + expf(-1.702f * z)); /* the usual sigmoid approximation */
+    case ACT_SIGMOID:
+        return 1.0f / (1.0f + expf(-z));
     }
     return z;
 }
@@ -192,6 +195,8 @@ static float slope(enum activation act, float z, float a)
         float s = 1.0f / (1.0f + expf(-1.702f * z));
         return s + 1.702f * z * s * (1 - s);
     }
+    case ACT_SIGMOID:
+        return a * (1 - a);
     }
     return 1;
 }
@@ -357,11 +362,11 @@ static double number(const char *name, const char *text, double low, double high
 
 static enum activation activation(const char *text)
 {
-    static const char *const names[] = {"relu", "tanh", "gelu"};
+    static const char *const names[] = {"relu", "tanh", "gelu", "sigmoid"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(text, names[i]) == 0)
             return (enum activation)i;
-    die("--act: expected relu, tanh or gelu, not ", text);
+    die("--act: expected relu, tanh, gelu or sigmoid, not ", text);
     return ACT_RELU;
 }
 
@@ -369,6 +374,8 @@ static void set(struct settings *s, const char *name, const char *text)
 {
     if (strcmp(name, "--lr") == 0)
         s->lr = number(name, text, 0, 1e3);
+    else if (strcmp(name, "--init") == 0)
+        s->init = number(name, text, 0, 1e3);
     else if (strcmp(name, "--momentum") == 0)
         s->momentum = number(name, text, 0, 0.99999);
     else if (strcmp(name, "--l2") == 0)
@@ -406,6 +413,7 @@ static FILE *report_channel(void)
 int main(int argc, char **argv)
 {
     struct settings s = {.lr = 0.3,
+                         .init = 1,
                          .momentum = 0.9,
                          .layers = 1,
                          .units = 32,
