@@ -99,6 +99,16 @@ static void explain_basis(struct json_object *why, struct buf *out)
     }
 }
 
+static void explain_around(struct json_object *why, struct buf *out)
+{
+    struct json_object *around = json_get(why, "around");
+    if (!around)
+        return;
+    buf_addz(out, "  It was drawn around trial ");
+    add_number(out, around);
+    buf_addz(out, ".\n");
+}
+
 static void explain_ratio(struct json_object *why, struct buf *out)
 {
     double ratio;
@@ -115,8 +125,8 @@ static void explain_ratio(struct json_object *why, struct buf *out)
 
 static void explain_rest(struct json_object *why, struct buf *out)
 {
-    static const char *const known[] = {"sampler", "preset", "how",     "part", "trials",
-                                        "pending", "good",   "good_to", "ratio"};
+    static const char *const known[] = {"sampler", "preset", "how",     "part",   "trials",
+                                        "pending", "good",   "good_to", "around", "ratio"};
     json_object_object_foreach(why, key, value)
     {
         size_t i = 0;
@@ -140,6 +150,7 @@ void reason_explain(struct json_object *why, struct buf *out)
     }
     explain_source(why, out);
     explain_basis(why, out);
+    explain_around(why, out);
     explain_ratio(why, out);
     explain_rest(why, out);
 }

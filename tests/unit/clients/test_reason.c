@@ -26,12 +26,14 @@ static void a_whole_one(void **state)
     (void)state;
     says(
         "{\"sampler\":\"tpe\",\"preset\":\"tunefarm\",\"how\":\"model\",\"part\":\"joint density\","
-        "\"trials\":42,\"pending\":3,\"good\":7,\"good_to\":0.31,\"ratio\":2.0794415416798357}",
+        "\"trials\":42,\"pending\":3,\"good\":7,\"good_to\":0.31,\"around\":17,\"ratio\":2."
+        "0794415416798357}",
         "  It was chosen by the sampler tpe (preset tunefarm): by its model of the results so "
         "far.\n"
         "  The part of the sampler that gave it: joint density.\n"
         "  The model counted 42 trials and knew of 3 without a result yet.\n"
         "  The best 7 of them it calls good; the last of these has a loss of 0.31.\n"
+        "  It was drawn around trial 17.\n"
         "  Points like it are 8 times as dense among the good ones as among the others (log ratio "
         "2.079).\n");
 }
