@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "rating.h"
 #include "runs.h"
+#include "benchframe.h"
 #include "sampler_option.h"
 #include "simulate.h"
 
@@ -292,8 +293,9 @@ static void print(struct quality *q)
         print_mean(q, q->at[k]);
 }
 
-static err_t run(const struct settings *s, struct errmsg *em)
+static err_t run(const void *settings, struct errmsg *em)
 {
+    const struct settings *s = settings;
     struct quality q = {.n = 0};
     buf_init(&q.sampler, 0);
     buf_init(&q.name, 0);
@@ -314,21 +316,5 @@ static err_t run(const struct settings *s, struct errmsg *em)
 int main(int argc, char **argv)
 {
     struct settings s;
-    struct opts o;
-    struct errmsg em = {""};
-    err_t e = opt_parse(&table, &s, argc, argv, &o, &em);
-    if (!e && (o.help || o.man || o.version)) {
-        struct buf out;
-        buf_init(&out, 0);
-        opt_print_help(&table, &out);
-        fwrite(out.p, 1, out.n, stdout);
-        buf_fini(&out);
-    } else if (!e && o.n_operands)
-        e = errmsg_set(&em, ERR_INVALID, "unexpected argument \"%.64s\"", o.operands[0]);
-    else if (!e)
-        e = run(&s, &em);
-    if (e)
-        fprintf(stderr, "bench-quality: %s\n", em.text);
-    opt_fini(&o);
-    return err_exit_code(e);
+    return benchframe_run(&table, &s, argc, argv, run);
 }

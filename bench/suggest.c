@@ -12,6 +12,7 @@
 #include "alloc.h"
 #include "cputime.h"
 #include "rng.h"
+#include "benchframe.h"
 #include "sampler_option.h"
 #include "tuner.h"
 
@@ -206,8 +207,7 @@ static void preload(struct bench *b)
     struct rng r;
     buf_init(&text, 0);
     rng_seed_at(&r, 7, b->asked);
-    for (uint32_t i = 0; i < space->n; i++)
-        point[i] = param_from_unit(&space->params[i], rng_unit(&r));
+    space_draw(space, &r, point);
     space_write(space, point, &text);
     propose(b, b->asked, buf_str(&text));
     finish(b);
@@ -298,8 +298,9 @@ static err_t fork_case(const struct settings *s, const char *sampler, const stru
     return ERR_OK;
 }
 
-static err_t run(const struct settings *s, struct errmsg *em)
+static err_t run(const void *settings, struct errmsg *em)
 {
+    const struct settings *s = settings;
     struct buf members, label;
     struct list trials = {.n = 0}, params = {.n = 0}, running = {.n = 0};
     buf_init(&members, 0);
@@ -325,21 +326,5 @@ static err_t run(const struct settings *s, struct errmsg *em)
 int main(int argc, char **argv)
 {
     struct settings s;
-    struct opts o;
-    struct errmsg em = {""};
-    err_t e = opt_parse(&table, &s, argc, argv, &o, &em);
-    if (!e && (o.help || o.man || o.version)) {
-        struct buf out;
-        buf_init(&out, 0);
-        opt_print_help(&table, &out);
-        fwrite(out.p, 1, out.n, stdout);
-        buf_fini(&out);
-    } else if (!e && o.n_operands)
-        e = errmsg_set(&em, ERR_INVALID, "unexpected argument \"%.64s\"", o.operands[0]);
-    else if (!e)
-        e = run(&s, &em);
-    if (e)
-        fprintf(stderr, "bench-suggest: %s\n", em.text);
-    opt_fini(&o);
-    return err_exit_code(e);
+    return benchframe_run(&table, &s, argc, argv, run);
 }
