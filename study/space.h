@@ -10,6 +10,7 @@
 #define SPACE_MAX_OPTIONS 256
 
 struct json_object;
+struct rng;
 
 enum param_kind {
     PARAM_FLOAT,
@@ -99,6 +100,8 @@ double param_legal(const struct param *p, double value);
 /* The value at quantile u in [0, 1) of the prior, legal; grid values and end points have equal mass
  * (Hyperopt's `round` types: as Hyperopt rounds). u of a choice walks the weights. */
 double param_from_unit(const struct param *p, double u);
+/* A point from the prior: one number of the stream for each active parameter, in order. */
+void space_draw(const struct space *s, struct rng *r, double *point);
 
 /* A value as a command line or the environment shows it: an option's text, a number without
  * needless digits. */

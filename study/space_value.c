@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "rmath.h"
+#include "rng.h"
 
 #define REVERSE_MARGIN 1e-4
 #define FLOAT_LIMIT    1e300
@@ -147,4 +148,13 @@ double param_from_unit(const struct param *p, double u)
     double lo, hi;
     param_scale_bounds(p, &lo, &hi);
     return param_legal(p, param_from_scale(p, lo + u * (hi - lo)));
+}
+
+void space_draw(const struct space *s, struct rng *r, double *point)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        point[i] = (double)NAN;
+        if (space_active(s, i, point))
+            point[i] = param_from_unit(&s->params[i], rng_unit(r));
+    }
 }

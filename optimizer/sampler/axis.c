@@ -1,5 +1,5 @@
 /* Places on the sides of the unit cube. Used by evidence.c (trials), candidate.c (what is drawn)
- * and nowhere else; what a width is, is bandwidth.c's affair. */
+ * and acquisition.c (the prior of a category); what a width is, is bandwidth.c's affair. */
 #include "axis.h"
 
 #include <math.h>

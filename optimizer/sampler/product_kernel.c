@@ -1,5 +1,5 @@
 /* Chooses the widest vectors that the processor has. Single precision: a kernel's relative error is
- * some 1e-6, far below what a hundred trials can tell of a density. Called by candidate.c. */
+ * some 1e-6, far below what a hundred trials can tell of a density. Called by acquisition.c. */
 #include "product_kernel.h"
 
 #include "kernels_lanes.h"

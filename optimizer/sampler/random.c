@@ -2,7 +2,6 @@
  *
  * It learns nothing, so trials in any state mean nothing to it; a proposal depends on the seed and
  * the draw alone. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "alloc.h"
@@ -51,11 +50,7 @@ static enum suggest_result random_suggest(struct sampler *base, const struct his
     const struct random_sampler *s = (const struct random_sampler *)base;
     struct rng r;
     rng_seed_at(&r, s->seed, draw);
-    for (uint32_t i = 0; i < s->space->n; i++) {
-        point[i] = (double)NAN;
-        if (space_active(s->space, i, point))
-            point[i] = param_from_unit(&s->space->params[i], rng_unit(&r));
-    }
+    space_draw(s->space, &r, point);
     buf_addz(why, "{\"sampler\":\"random\"}");
     return SUGGEST_OK;
 }

@@ -119,15 +119,6 @@ static void tunefarm_observe(struct sampler *s, const struct history *h, uint64_
 
 /* ---- parts of the sampler ---- */
 
-static void from_prior(const struct tunefarm *t, struct rng *r, double *point)
-{
-    for (uint32_t i = 0; i < t->space->n; i++) {
-        point[i] = (double)NAN;
-        if (space_active(t->space, i, point))
-            point[i] = param_from_unit(&t->space->params[i], rng_unit(r));
-    }
-}
-
 static void from_hypercube(const struct tunefarm *t, uint64_t draw, struct rng *r, double *point)
 {
     for (uint32_t i = 0; i < t->space->n; i++) {
@@ -158,13 +149,13 @@ static bool from_walk(struct tunefarm *t, double *point)
 static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *point)
 {
     for (int i = 0; i < FREE_DRAWS; i++) {
-        from_prior(t, r, point);
+        space_draw(t->space, r, point);
         if (!taken_has(&t->taken, point))
             return "prior";
     }
     if (from_walk(t, point))
         return "last free point";
-    from_prior(t, r, point);
+    space_draw(t->space, r, point);
     return "repeated";
 }
 

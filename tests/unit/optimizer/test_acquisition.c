@@ -68,7 +68,7 @@ static void fill(struct model *m, uint32_t n, struct rng *r)
     static const enum outcome ends[] = {OUTCOME_COMPLETE, OUTCOME_COMPLETE, OUTCOME_COMPLETE,
                                         OUTCOME_FAILED,   OUTCOME_PENDING,  OUTCOME_CANCELLED};
     for (uint32_t t = 0; t < n; t++) {
-        bed_prior_point(m->bed.space, r, m->bed.point);
+        space_draw(m->bed.space, r, m->bed.point);
         enum outcome end = t < 12 ? OUTCOME_COMPLETE : ends[rng_below(r, BED_COUNT(ends))];
         tell(m, t, end, rng_unit(r));
     }

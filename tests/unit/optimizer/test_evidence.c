@@ -32,7 +32,7 @@ static struct fate some_fate(const struct space *space, struct rng *r)
                                         OUTCOME_PRUNED,    OUTCOME_PRUNED,   OUTCOME_FAILED,
                                         OUTCOME_CANCELLED, OUTCOME_PENDING};
     struct fate f = {.end = ends[rng_below(r, BED_COUNT(ends))], .step = -1};
-    bed_prior_point(space, r, f.point);
+    space_draw(space, r, f.point);
     f.loss = rng_below(r, 3) ? (double)rng_below(r, 20) : few[rng_below(r, BED_COUNT(few))];
     if (f.end == OUTCOME_COMPLETE && isnan(f.loss))
         f.loss = 3;
@@ -365,7 +365,7 @@ static void far_stands_for_all_that_are_not_near(void **state)
     bed_open(&b, SPACE, NULL);
     evidence_init(&e, b.space, 50, 400);
     for (uint32_t t = 0; t < 30000; t++) {
-        bed_prior_point(b.space, &r, b.point);
+        space_draw(b.space, &r, b.point);
         bed_tell(&b, t, OUTCOME_COMPLETE, rng_unit(&r));
         evidence_observe(&e, b.history, t);
         double rest = t < 50 ? 0 : t - 49, weight = exp2(e.level);

@@ -51,7 +51,7 @@ static void a_point_is_taken_as_long_as_a_trial_has_it(void **state)
             history_retract(b.history, trials);
             assert_int_equal(taken_observe(&t, b.history, trials), count(&b, point) == 0);
         } else {
-            bed_prior_point(b.space, &r, b.point);
+            space_draw(b.space, &r, b.point);
             history_propose(b.history, trials, b.point);
             assert_false(taken_observe(&t, b.history, trials));
             if (rng_below(&r, 60) == 0) {
@@ -61,7 +61,7 @@ static void a_point_is_taken_as_long_as_a_trial_has_it(void **state)
             trials++;
         }
         for (int k = 0; k < 5; k++) {
-            bed_prior_point(b.space, &r, b.point);
+            space_draw(b.space, &r, b.point);
             assert_int_equal(taken_has(&t, b.point), count(&b, b.point) > 0);
         }
     }

@@ -92,15 +92,6 @@ bool bed_says(struct bed *b, const char *part)
     return strstr(buf_z(&b->why), part) != NULL;
 }
 
-void bed_prior_point(const struct space *space, struct rng *r, double *point)
-{
-    for (uint32_t i = 0; i < space->n; i++) {
-        point[i] = (double)NAN;
-        if (space_active(space, i, point))
-            point[i] = param_from_unit(&space->params[i], rng_unit(r));
-    }
-}
-
 static void add_plain(struct buf *out, struct rng *r, uint32_t *count)
 {
     static const char *const kinds[] = {

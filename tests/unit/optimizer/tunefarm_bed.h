@@ -32,7 +32,6 @@ void bed_finish(struct bed *b, uint64_t trial, enum outcome o, double loss);
 bool bed_says(struct bed *b, const char *part); /* of why */
 
 void bed_assert_legal(const struct space *space, const double *point);
-void bed_prior_point(const struct space *space, struct rng *r, double *point);
 /* The members of some space, with branches within branches: at least one parameter, most of them
  * at most n. */
 void bed_random_space(struct buf *out, struct rng *r, uint32_t n);
