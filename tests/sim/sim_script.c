@@ -12,7 +12,7 @@
 struct script_study {
     uint64_t study;
     uint32_t epoch;
-    uint64_t next_draw, credit, received, upto;
+    uint64_t next_draw, credit, received, upto, answered;
 };
 struct script {
     uint64_t session, hellos;
@@ -61,7 +61,7 @@ static void on_attached(struct sim *s, struct sim_optimizer *o, const struct msg
 {
     struct script *c = o->script;
     struct script_study *x = study_of(c, m->study);
-    if (!x && c->n == sizeof c->v / sizeof *c->v)
+    if (x ? x->epoch >= m->epoch : c->n == sizeof c->v / sizeof *c->v)
         return;
     if (!x)
         x = &c->v[c->n++];
@@ -95,12 +95,12 @@ static void on_events(struct sim *s, struct sim_optimizer *o, const struct msg_e
         if (r->study_seq <= x->upto)
             continue;
         x->upto = r->study_seq;
+        x->received++;
         if (r->kind == REC_REPORTED && m->live && sim_chance(s, s->quiet ? 0.01 : 0.06))
             prune(s, o, x, r);
     }
     if (m->upto > x->upto)
         x->upto = m->upto;
-    x->received += m->records.n;
     if (x->received + 20 > x->credit)
         pull(s, o, x);
 }
@@ -117,8 +117,9 @@ static void close_study(struct sim *s, struct sim_optimizer *o, const struct scr
 static void on_want(struct sim *s, struct sim_optimizer *o, const struct msg_want *m)
 {
     struct script_study *x = study_of(o->script, m->study);
-    if (!x || x->epoch != m->epoch)
+    if (!x || x->epoch != m->epoch || m->want <= x->answered)
         return;
+    x->answered = m->want;
     uint64_t total = sim_trials(s, (int)(m->study % SIM_STUDIES));
     struct proposal p[64];
     char text[64][48];
