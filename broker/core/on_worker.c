@@ -145,12 +145,16 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
         refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: the step is not in 0 to 2^53-1");
         return;
     }
+    if (!q->uri.n) {
+        refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: it says where nothing is");
+        return;
+    }
     struct trial *t = attempt_of(a, s, n);
     if (!t || a->f->full)
         return;
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
-    if (newer && q->uri.n) {
+    if (newer) {
         struct record r = {.kind = REC_CHECKPOINTED,
                            .trial = t->number,
                            .attempt = t->attempt,

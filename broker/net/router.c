@@ -1,9 +1,8 @@
 /* Sockets and frames.
  *
  * A peer is known to the core by a key that holds its routing id, so there is no table of peers to
- * keep; libzmq's own ids have five bytes. Each peer has two counters for the header's sequence
- * numbers, by which both ends see early that something was dropped; correctness does not rest on
- * them.
+ * keep; libzmq's own ids have five bytes. Each peer has counters for the header's sequence numbers,
+ * by which both ends see that something was dropped; a new session is the cure.
  *
  * What is not a frame of ours is dropped without an answer. A frame that is, but cannot be
  * understood, is answered with what is wrong. It must not know what messages mean: farm.c has the
@@ -20,6 +19,7 @@
 #include "envelope.h"
 #include "frame.h"
 #include "idmap.h"
+#include "seqcount.h"
 
 #define ID_LIMIT    6u
 #define QUEUE_BYTES (8u << 20)
@@ -31,7 +31,8 @@ struct listener {
     unsigned index;
 };
 struct counter {
-    uint64_t peer, session, sent, seen;
+    uint64_t peer;
+    struct seqcount count;
 };
 struct router {
     struct router_events ev;
@@ -65,7 +66,7 @@ static struct str peer_id(uint64_t key, char out[ID_LIMIT])
     return str_make(out, n);
 }
 
-static struct counter *counter_of(struct router *r, uint64_t peer, uint64_t session)
+static struct seqcount *count_of(struct router *r, uint64_t peer)
 {
     struct counter *c = idmap_get(&r->counters, peer);
     if (!c) {
@@ -73,11 +74,7 @@ static struct counter *counter_of(struct router *r, uint64_t peer, uint64_t sess
         c->peer = peer;
         idmap_put(&r->counters, peer, c);
     }
-    if (c->session != session) {
-        c->session = session;
-        c->sent = c->seen = 0;
-    }
-    return c;
+    return &c->count;
 }
 
 /* ---- in ---- */
@@ -129,9 +126,8 @@ static void on_frame(void *self, struct str id, struct str bytes)
                   "a worker's frame is at most 256 KiB");
         return;
     }
-    struct counter *c = idmap_get(&r->counters, peer);
-    if (c && c->session == f.session && f.seq == c->seen + 1)
-        c->seen = f.seq;
+    if (seqcount_in(count_of(r, peer), f.session, f.seq))
+        r->ev.gap(r->ev.self, peer, f.session);
     deliver(r, peer, &f);
 }
 
@@ -157,12 +153,15 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
     char id[ID_LIMIT];
     if (index >= r->n_listeners)
         return false;
-    struct counter *c = counter_of(r, peer, session);
+    struct seqcount *c = count_of(r, peer);
+    if (kind == MSG_WELCOME)
+        seqcount_begin(c, session);
+    struct seqnumbers n = seqcount_out(c, session);
     struct frame f = {.major = PROTO_MAJOR,
                       .kind = (uint8_t)kind,
                       .session = session,
-                      .seq = ++c->sent,
-                      .seen = c->seen,
+                      .seq = n.seq,
+                      .seen = n.seen,
                       .body = body};
     buf_clear(&r->out);
     frame_write(&r->out, &f);

@@ -21,6 +21,8 @@ struct router_events {
     void (*message)(void *self, const struct farm_input *in);
     void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                 const char *text);
+    /* Frames of this session were lost on their way here. */
+    void (*gap)(void *self, uint64_t peer, uint64_t session);
     /* enum role of a session; 0 = none. */
     uint8_t (*role)(void *self, uint64_t session);
     void (*feed_wanted)(void *self, bool wanted);
