@@ -196,6 +196,9 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
         w->ending = true;
         sim_at(s, s->now, on_gone, w, w->generation, 0);
         break;
+    case WFX_SPOOL:
+    case WFX_SPOOL_NEW:
+    case WFX_ORPHAN:
     case WFX_DROP_SPEC:
     case WFX_LINE:
     case WFX_END:
