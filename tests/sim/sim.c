@@ -281,9 +281,11 @@ static void drop_events(struct sim *s)
 
 static void release(struct sim *s)
 {
-    for (size_t i = 0; i < SIM_WORKERS; i++)
+    for (size_t i = 0; i < SIM_WORKERS; i++) {
         if (s->workers[i].core)
             worker_crash(s, &s->workers[i]);
+        buf_fini(&s->workers[i].spool);
+    }
     broker_crash(s);
     drop_events(s);
     for (int i = 0; i < SIM_STUDIES; i++)

@@ -135,7 +135,7 @@ static const char *path_of(const struct bed *b, unsigned peer, const char *endin
 /* The process ends as by SIGKILL: its lock goes, its file stays. */
 static void spool_of_the_dead(struct bed *b, unsigned peer, unsigned finals)
 {
-    char copy[300];
+    char copy[800];
     struct spool *s = open_spool(b, peer, 1u << 20);
     begin(s, peer);
     for (unsigned i = 1; i <= finals; i++)
