@@ -20,17 +20,21 @@ bool verdict_finished_by(const struct trial *t, uint32_t attempt)
     return attempt == t->final_attempt || (t->adopted && attempt + 1 == t->final_attempt);
 }
 
+/* The last attempt, under its number or the one it had before it was adopted. */
+static bool is_last(const struct trial *t, uint32_t attempt)
+{
+    return attempt && (attempt == t->attempt || (t->adopted && attempt + 1 == t->attempt));
+}
+
 bool verdict_adoptable(const struct worker *w, const struct trial *t, uint32_t attempt)
 {
-    return t->state == TRIAL_QUEUED && attempt && t->attempt == attempt &&
+    return t->state == TRIAL_QUEUED && is_last(t, attempt) &&
            t->open->im.last_close == CLOSE_EXPIRED + 1 && remote_speaks_for(w, t->open->im.worker);
 }
 
-/* The attempt is the open one, under its number or the one it had before it was adopted. */
 static bool is_current(const struct trial *t, uint32_t attempt)
 {
-    return trial_state_open(t->state) &&
-           (attempt == t->attempt || (t->adopted && attempt + 1 == t->attempt));
+    return trial_state_open(t->state) && is_last(t, attempt);
 }
 
 struct trial *verdict_attempt(const struct farm *f, const struct worker *w, uint64_t study,

@@ -170,6 +170,16 @@ class Spool(FarmTest):
         self.ends(farm, 2, attempts)
         self.assertEqual(len(self.runs(farm)), 2, "a trial ran again")
 
+    def test_cut_off_for_a_moment(self):
+        """Back before the lease ends: the same attempt goes on."""
+        farm = self.begin(2, 4)
+        farm.processes["worker1"].send_signal(signal.SIGSTOP)
+        time.sleep(LEASE / 3)
+        farm.processes["worker1"].send_signal(signal.SIGCONT)
+        self.ends(farm, 2, [1, 1])
+        self.assertEqual(len(self.runs(farm)), 2)
+        self.assertEqual(self.steps(farm), {t: list(range(1, 5)) for t in range(2)})
+
     def test_cut_off_and_adopted(self):
         """Silent for longer than the lease while its trials wait in line: they go on where they are, with their
         backlog."""
