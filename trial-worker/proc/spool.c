@@ -367,6 +367,19 @@ bool spool_busy(const struct spool *s)
     return s->busy || s->gather.n > 0 || s->replace;
 }
 
+static void tell_counts(const struct spool *s)
+{
+    const struct spool_counts *c = &s->counts;
+    if (c->writes + c->failed + c->left_out + c->taken + c->set_aside == 0)
+        return;
+    LOG_I("SPOOL-ENDED",
+          "writes=%llu flushes=%llu bytes=%llu failed=%llu left_out=%llu taken_over=%llu "
+          "refused=%llu",
+          (unsigned long long)c->writes, (unsigned long long)c->syncs, (unsigned long long)c->bytes,
+          (unsigned long long)c->failed, (unsigned long long)c->left_out,
+          (unsigned long long)c->taken, (unsigned long long)c->set_aside);
+}
+
 void spool_close(struct spool *s)
 {
     if (!s)
@@ -382,6 +395,7 @@ void spool_close(struct spool *s)
               "file=%s/%s why=\"results were not acknowledged; the next worker on "
               "this root delivers them\"",
               s->file.dir, s->file.name);
+    tell_counts(s);
     free_taken(s, false);
     free(s->taken);
     spool_file_fini(&s->file);

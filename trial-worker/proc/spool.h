@@ -17,7 +17,7 @@ struct spool;
 
 #define SPOOL_MAX (UINT64_C(1) << 30) /* no spool is larger; one that is found larger is bad */
 
-#define SPOOL_TAKE_MAX 32 /* spools taken over at a start; others wait for another worker's */
+#define SPOOL_TAKE_MAX 16 /* spools taken over at a start; others wait for another worker's */
 
 struct spool_config {
     uv_loop_t *loop;
