@@ -22,7 +22,9 @@
 #include "hash.h"
 #include "json.h"
 #include "log.h"
+#include "orphans.h"
 #include "runner.h"
+#include "spool.h"
 #include "supply.h"
 #include "tail.h"
 #include "uplink.h"
@@ -42,6 +44,9 @@ struct agent {
     struct supply *supply;
     struct uplink *uplink;
     struct fdwatch *parent;
+    struct spool *spool; /* NULL = none is kept */
+    struct id128 peer;
+    bool restored;    /* the spools of ended workers were read */
     uint64_t session; /* the one that supply knows of */
     int64_t watchdog, next_watchdog;
     char host[256];
@@ -194,6 +199,13 @@ static void log_fact(const struct agent *a, const struct worker_fx *x)
         log_event(fact_level(x->fact), worker_fact_id(x->fact), STR_FMT, STR_ARG(x->body));
 }
 
+static void keep_orphan(const struct agent *a, struct str object)
+{
+    struct errmsg em;
+    if (orphans_add(a->files.root, object, &em))
+        LOG_W("ORPHAN-LOST", "why=\"%s\" result=\"" STR_FMT "\"", em.text, STR_ARG(object));
+}
+
 static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t now)
 {
     switch (x->kind) {
@@ -217,6 +229,15 @@ static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t no
         break;
     case WFX_SIGNAL:
         runner_signal(a->runner, x->run_id, x->signal);
+        break;
+    case WFX_SPOOL:
+        spool_add(a->spool, x->message, x->body);
+        break;
+    case WFX_SPOOL_NEW:
+        spool_new(a->spool);
+        break;
+    case WFX_ORPHAN:
+        keep_orphan(a, x->body);
         break;
     case WFX_END:
         runner_end(a->runner, x->run_id, now);
@@ -246,6 +267,39 @@ static void tell_supply(struct agent *a, int64_t now)
     supply_session(a->supply, session != 0, now);
 }
 
+static bool take_record(void *self, unsigned kind, const union message *m)
+{
+    return worker_restore(((struct agent *)self)->core, kind, m);
+}
+
+/* The farm is known, and nothing was granted yet: what ended workers left on this root is offered
+ * to it. */
+static void restore(struct agent *a, int64_t now)
+{
+    uint64_t farm, timeline;
+    if (a->restored || !a->spool || worker_session(a->core) == 0)
+        return;
+    a->restored = true;
+    worker_farm(a->core, &farm, &timeline);
+    spool_take(a->spool, farm, timeline, take_record, a);
+    if (worker_restored(a->core, now, &a->out) == 0)
+        spool_settle(a->spool);
+}
+
+/* Returns when it wants to be called next. */
+static int64_t tend_spool(struct agent *a, int64_t now)
+{
+    int64_t next = CLOCK_NEVER;
+    if (!a->spool)
+        return next;
+    if (spool_wants_all(a->spool, now, &next)) {
+        worker_respool(a->core, now, &a->out);
+        carry_out(a, now);
+    }
+    spool_flush(a->spool, now);
+    return next;
+}
+
 static int64_t feed_watchdog(struct agent *a, int64_t now)
 {
     if (a->watchdog == 0)
@@ -268,6 +322,7 @@ static void turn(struct agent *a, int64_t now)
     bool more;
     if (a->exiting)
         return;
+    restore(a, now);
     do {
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);
@@ -277,6 +332,7 @@ static void turn(struct agent *a, int64_t now)
     } while (more);
     next = earliest(next, runner_tick(a->runner, now));
     next = earliest(next, supply_tick(a->supply, now));
+    next = earliest(next, tend_spool(a, now));
     next = earliest(next, feed_watchdog(a, now));
     loop_wake_at(&a->loop, next);
     if (a->exiting) {
@@ -374,10 +430,11 @@ static void open_core(struct agent *a, const struct agent_setup *s)
                               .n_labels = (uint32_t)o->labels.n,
                               .drain_ns = o->drain_timeout,
                               .idle_exit_ns = o->idle_exit,
+                              .peer = a->peer,
+                              .spool = a->spool != NULL,
                               .orphan_ns = o->orphan > 0 ? o->orphan : WORKER_ORPHAN_BROKER};
     describe_software(a);
     c.software = buf_z(&a->software);
-    hash_random(&c.peer, sizeof c.peer);
     hash_random(&c.seed, sizeof c.seed);
     a->core = worker_new(&c, clock_now());
 }
@@ -398,6 +455,13 @@ static err_t open_runner(struct agent *a, const struct agent_setup *s, struct er
     if (!err)
         files_keep_old(&a->files);
     return err ? err : runner_open(&a->runner, &c, &e, em);
+}
+
+static err_t open_spool(struct agent *a, struct errmsg *em)
+{
+    struct spool_config c = {
+        .loop = &a->loop.uv, .root = a->files.root, .peer = a->peer, .limit = a->options->spool};
+    return c.limit == 0 ? ERR_OK : spool_open(&a->spool, &c, em);
 }
 
 static err_t open_uplink(struct agent *a, const struct agent_setup *s, struct errmsg *em)
@@ -432,12 +496,15 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
     a->options = s->options;
     a->files.lock = -1;
     worker_out_init(&a->out);
+    hash_random(&a->peer, sizeof a->peer);
     buf_init(&a->software, 1024);
     if (gethostname(a->host, sizeof a->host - 1) != 0)
         (void)str_copyz(a->host, sizeof a->host, STR("unknown"));
     err_t e = open_loop(a, em);
     if (!e)
         e = open_runner(a, s, em);
+    if (!e)
+        e = open_spool(a, em);
     if (!e) {
         open_core(a, s);
         e = open_uplink(a, s, em);
@@ -467,6 +534,8 @@ void agent_close(struct agent *a)
 {
     if (!a)
         return;
+    a->exiting = true;
+    spool_close(a->spool);
     fdwatch_close(a->parent);
     runner_close(a->runner);
     supply_free(a->supply);

@@ -124,6 +124,8 @@ struct worker {
     char *labels_json, *software;
     struct str *labels;
     uint32_t n_labels, slots;
+    struct id128 *formers; /* ended processes whose spools it found; it speaks for their attempts */
+    uint32_t n_formers;
     struct resources have, used;
     uint64_t credit, granted; /* in this session */
     uint64_t beat;

@@ -18,8 +18,9 @@ struct trial *verdict_attempt(const struct farm *f, const struct worker *w, uint
                               uint64_t trial, uint32_t attempt, enum nak_code *why);
 /* The trial is final by this attempt. */
 bool verdict_finished_by(const struct trial *t, uint32_t attempt);
-/* Waits in line, and its last attempt was this one and expired: a worker that still has it may go
- * on. */
-bool verdict_adoptable(const struct trial *t, uint32_t attempt);
+/* Waits in line, its last attempt was this one (also under the number that it had before it was
+ * adopted) and expired, and it was this worker's or that of a process for which it speaks: it may
+ * go on. */
+bool verdict_adoptable(const struct worker *w, const struct trial *t, uint32_t attempt);
 
 #endif

@@ -47,6 +47,7 @@ void worker_drain(struct worker *w, int64_t now, struct worker_out *fx)
     w->drain.deadline = now + w->c.drain_ns;
     worker_out_fact(fx, FACT_DRAINING, NULL, "held=%zu", w->n_attempts);
     drain_say(w, now, fx);
+    spooling_hurry(w, now);
     stop_attempts(w, false, now, fx);
 }
 
@@ -59,6 +60,7 @@ void worker_release_all(struct worker *w, int64_t now, struct worker_out *fx)
     w->drain.mode = DRAIN_RELEASE;
     w->drain.deadline = now;
     drain_say(w, now, fx);
+    spooling_hurry(w, now);
     stop_attempts(w, true, now, fx);
     kill_children(w, now, fx);
 }
