@@ -97,7 +97,7 @@ static void deliver(struct router *r, uint64_t peer, const struct frame *f)
         else
             in.fault = em.text;
     }
-    r->ev.message(r->ev.self, &in);
+    r->ev.message(r->ev.self, &in, f->body);
 }
 
 static void on_frame(void *self, struct str id, struct str bytes)

@@ -18,7 +18,7 @@ struct router_config {
 /* What the router does with what came. All are called on the loop. */
 struct router_events {
     void *self;
-    void (*message)(void *self, const struct farm_input *in);
+    void (*message)(void *self, const struct farm_input *in, struct str body); /* body: undecoded */
     void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                 const char *text);
     /* Frames of this session were lost on their way here. */
