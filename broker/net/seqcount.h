@@ -1,6 +1,6 @@
-/* The sequence numbers of one connection, both ways. A sender counts its frames of a session from 1.
- * By them both ends see that frames were dropped on the way (a full queue); what is done then is a
- * new session. */
+/* The sequence numbers of one connection, both ways. A sender counts its frames of a session
+ * from 1. By them both ends see that frames were dropped on the way (a full queue); what is done
+ * then is a new session. */
 #ifndef FARM_NET_SEQCOUNT_H
 #define FARM_NET_SEQCOUNT_H
 
