@@ -75,10 +75,9 @@ static void test_the_result_of_an_open_attempt(void **unused)
     assert_int_equal(v.verdict, VERDICT_KEEP);
     assert_int_equal(final(&x, Y, session, 1), MSG_ACK);
     assert_int_equal(box_state(&x.b, 1, 0), TRIAL_COMPLETE);
-    /* What the ended process held besides goes the usual way. */
-    assert_int_equal(box_state(&x.b, 1, 1), TRIAL_RUNNING);
-    box_pass(&x.b, 31 * SEC);
+    /* What the ended process held besides is lost at once, and it gets nothing more. */
     assert_int_equal(box_state(&x.b, 1, 1), TRIAL_QUEUED);
+    assert_int_equal(box_trial(&x.b, 1, 1).lost, 1);
     box_close(&x.b);
 }
 
@@ -178,8 +177,11 @@ static void test_a_former_that_lives_has_lost_it(void **unused)
     uint64_t session, old;
     begin(&x, 1);
     assert_int_equal(hello(&x, Y, 7, 1, 1, &session).verdict, VERDICT_KEEP);
-    assert_int_equal(final(&x, W, x.w, 1), MSG_NAK);
+    SEND(&x.b, W, x.w, FINAL, final, .study = 1, .trial = 0, .attempt = 1, .has_value = true);
+    box_settle(&x.b);
+    assert_true(str_is(box_take(&x.b, W, MSG_ERROR)->error.name, "STALE"));
     assert_int_equal(hello(&x, W, 1, 0, 1, &old).verdict, VERDICT_KILL);
+    assert_int_equal(final(&x, W, old, 1), MSG_NAK);
     assert_int_equal(final(&x, Y, session, 1), MSG_ACK);
     box_close(&x.b);
 }
