@@ -165,6 +165,55 @@ static void test_the_state_is_the_same_afterwards(void **unused)
     box_close(&x.b);
 }
 
+/* ---- a store that cannot read on ---- */
+
+/* The question that a stream has put to the store, answered as one about a bad page. */
+static void answer_damaged(struct box *b)
+{
+    farm_tick(b->f, b->now, &b->g->fx);
+    assert_int_equal(b->g->fx.n_asks, 1);
+    struct answer a = {.kind = ASK_RECORDS,
+                       .token = b->g->fx.asks[0].token,
+                       .fault = ERR_CORRUPT,
+                       .error = STR("page 7")};
+    b->g->fx.n_asks = 0;
+    farm_on_answer(b->f, b->now, &a, &b->g->fx);
+    box_settle(b);
+}
+
+static void test_a_reader_of_a_damaged_journal_is_told(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 1, 5);
+    box_restart(&x.b);
+    x.c = box_client(&x.b, C, 2);
+    SEND(&x.b, C, x.c, TAIL, tail, .request = box_id(500), .study = STR("s"), .from = 1,
+         .credit = 1000);
+    answer_damaged(&x.b);
+    x.requests = 500;
+    assert_string_equal(last_reply(&x), "CORRUPT the broker's database is damaged: page 7");
+    assert_int_equal(box_count(&x.b, C, MSG_EVENTS), 0);
+    box_close(&x.b);
+}
+
+static void test_an_optimizer_is_not_given_half_a_history(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 1, 5);
+    box_restart(&x.b);
+    uint64_t o = box_optimizer(&x.b, 13, 3);
+    const union message *m = box_take(&x.b, 13, MSG_ATTACHED);
+    assert_non_null(m);
+    SEND(&x.b, 13, o, PULL, pull, .study = 1, .epoch = m->attached.epoch, .credit = 1000);
+    answer_damaged(&x.b);
+    assert_non_null(box_take(&x.b, 13, MSG_DETACHED));
+    assert_null(box_take(&x.b, 13, MSG_ATTACHED)); /* nor is it offered again and again */
+    assert_int_equal(box_count(&x.b, 13, MSG_EVENTS), 0);
+    box_close(&x.b);
+}
+
 /* ---- backups ---- */
 
 static void test_a_backup_that_cannot_be(void **unused)
@@ -244,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_only_ended_studies_unless_named),
         cmocka_unit_test(test_a_reader_is_told),
         cmocka_unit_test(test_the_state_is_the_same_afterwards),
+        cmocka_unit_test(test_a_reader_of_a_damaged_journal_is_told),
+        cmocka_unit_test(test_an_optimizer_is_not_given_half_a_history),
         cmocka_unit_test(test_a_backup_that_cannot_be),
         cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_attempts_of_another_timeline_end),
