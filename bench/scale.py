@@ -70,7 +70,7 @@ class Scale:
         begin = time.monotonic()
         done = subprocess.run([os.path.join(self.bin, "tunefarm"), *args], env=env, capture_output=True, text=True)
         if check and done.returncode:
-            raise SystemExit(f"tunefarm {args}: {done.stderr}")
+            print(f"tunefarm {' '.join(args)}: FAILED: {done.stderr.strip()}")
         return done.stdout, time.monotonic() - begin
 
     def timed(self, *args):
