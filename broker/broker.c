@@ -34,6 +34,8 @@
 #define FLUSH_AT_END NS_PER_S
 #define SPARE_GROUPS 4u
 #define RECORD_SPARE (UINT64_C(256) << 20) /* what a recording leaves of the disk */
+#define BUSY_BYTES   (1u << 20) /* that a peer has not taken: its streams wait */
+#define BUSY_LOOK    (5 * NS_PER_MS)
 
 struct broker {
     struct broker_options o;
@@ -56,6 +58,8 @@ struct broker {
     bool ending, flushed;
     int64_t kept_at, swept_at, watchdog_at;
     int64_t deaf_since; /* 0 = it reads */
+    uint64_t *busy;     /* peers that are behind */
+    size_t n_busy, cap_busy;
 };
 
 /* ---- groups ---- */
@@ -78,6 +82,36 @@ static void recycle(struct broker *b, struct group *g)
     b->spare[b->n_spare++] = g;
 }
 
+/* ---- peers that are slower than we are ---- */
+
+static void look_for_busy(struct broker *b, uint64_t peer)
+{
+    if (router_queued(b->router, peer) < BUSY_BYTES)
+        return;
+    for (size_t i = 0; i < b->n_busy; i++) {
+        if (b->busy[i] == peer)
+            return;
+    }
+    if (b->n_busy == b->cap_busy) {
+        b->cap_busy = b->cap_busy ? 2 * b->cap_busy : 8;
+        b->busy = alloc_grow(b->busy, b->cap_busy, sizeof *b->busy);
+    }
+    b->busy[b->n_busy++] = peer;
+    farm_on_peer_busy(b->farm, peer, true);
+}
+
+static void look_at_busy(struct broker *b)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n_busy; i++) {
+        if (router_queued(b->router, b->busy[i]) >= BUSY_BYTES / 2)
+            b->busy[kept++] = b->busy[i];
+        else
+            farm_on_peer_busy(b->farm, b->busy[i], false);
+    }
+    b->n_busy = kept;
+}
+
 /* The group is durable: it speaks. */
 static void release(struct broker *b, struct group *g, int64_t now)
 {
@@ -85,6 +119,8 @@ static void release(struct broker *b, struct group *g, int64_t now)
         const struct fx_message *m = &g->fx.messages[i];
         if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
             intake_peer_gone(b->in, now, m->peer, &b->gather->fx);
+        else if (m->kind == MSG_EVENTS)
+            look_for_busy(b, m->peer);
     }
     for (size_t i = 0; i < g->fx.n_feed; i++) {
         const struct fx_feed *m = &g->fx.feed[i];
@@ -218,12 +254,13 @@ static void on_turn(struct loop *l, int64_t now)
     b->armed = false;
     keep_house(b, now);
     take_done(b, now);
+    look_at_busy(b);
     listen_if_not_behind(b, now);
     sweep(b, now);
     int64_t wake = hand_over(b, now);
     if (b->ending)
         end_in_order(b, now);
-    int64_t house = now + (b->watchdog_at ? NS_PER_S : SWEEP);
+    int64_t house = now + (b->n_busy ? BUSY_LOOK : b->watchdog_at ? NS_PER_S : SWEEP);
     if (b->armed) /* a message came while this one was sending */
         wake = now;
     loop_wake_at(l, wake < house ? wake : house);
@@ -565,6 +602,7 @@ void broker_close(struct broker *b)
     intake_free(b->in);
     farm_free(b->farm);
     group_free(b->gather);
+    free(b->busy);
     for (size_t i = 0; i < b->n_spare; i++)
         group_free(b->spare[i]);
     free(b);

@@ -209,6 +209,16 @@ void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effect
     session_on_peer_gone(&a, peer);
 }
 
+void farm_on_peer_busy(struct farm *f, uint64_t peer, bool busy)
+{
+    struct session *s = idmap_get(&f->peers, peer);
+    if (!s)
+        return;
+    s->busy = busy;
+    if (!busy)
+        stream_wake_all(f, s);
+}
+
 void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, struct effects *fx)
 {
     struct act a = {f, now, fx};

@@ -116,6 +116,10 @@ struct session {
     struct list studies; /* of study.in_optimizer */
     struct list streams; /* of stream.in_session */
     uint32_t n_streams, n_studies;
+    bool busy;           /* it does not take what is sent fast enough */
+    uint32_t n_asking;   /* streams with a question under way */
+    uint64_t burst_turn; /* the turn that `burst` belongs to */
+    size_t burst;        /* bytes its streams were given in that turn */
     struct list in_role; /* farm->optimizers */
 };
 
@@ -216,7 +220,7 @@ struct farm {
     uint64_t n_clients;
     struct list optimizers;
     struct list free;
-    uint64_t cap_gen, run;
+    uint64_t cap_gen, run, turn;
     struct study **line; /* scratch of dispatch */
     size_t n_line, cap_line;
     struct heap leases, orphans, delayed;

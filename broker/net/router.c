@@ -169,6 +169,13 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
            zsock_send(r->listeners[index].sock, peer_id(peer, id), buf_str(&r->out));
 }
 
+size_t router_queued(const struct router *r, uint64_t peer)
+{
+    unsigned index = (unsigned)(peer >> 56);
+    char id[ID_LIMIT];
+    return index < r->n_listeners ? zsock_queued(r->listeners[index].sock, peer_id(peer, id)) : 0;
+}
+
 void router_publish(struct router *r, uint64_t study, unsigned kind, struct str body)
 {
     char topic[40];

@@ -33,6 +33,8 @@ err_t router_open(struct router **out, struct loop *l, void *zmq, const struct r
                   const struct router_events *ev, struct errmsg *em) MUST_CHECK;
 /* One message. False: the peer is gone, or too slow. */
 bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kind, struct str body);
+/* Bytes that the peer has not taken yet. */
+size_t router_queued(const struct router *r, uint64_t peer);
 void router_publish(struct router *r, uint64_t study, unsigned kind, struct str body);
 const char *router_endpoint(const struct router *r, size_t i); /* as bound */
 const char *router_feed(const struct router *r);               /* "" if there is none */

@@ -312,10 +312,11 @@ err_t source_study(struct source *s, const char *name, struct study_row *out, st
     /* A name is made of letters that need no quoting; as an argument one like 17 would become a
      * number. */
     char query[300];
-    snprintf(query, sizeof query,
-             "select number, name, state, direction, spec, trials, spec_number from study where name "
-             "= '%s'",
-             name);
+    snprintf(
+        query, sizeof query,
+        "select number, name, state, direction, spec, trials, spec_number from study where name "
+        "= '%s'",
+        name);
     e = source_sql(s, query, NULL, 0, on_study, &f, em);
     if (e)
         return e;
