@@ -128,7 +128,7 @@ def rebuild(s):
     """From the attachment to the first WANT that the real optimizer answers, seen as its processor time coming to rest."""
     s.optimizer, _ = s.daemon("optimizer", "--broker", s.listen)
     begin, last, still = time.monotonic(), -1, time.monotonic()
-    while time.monotonic() - still < 1:
+    while time.monotonic() - still < 1 and time.monotonic() - begin < 60:
         now = s.cpu(s.optimizer)
         if now != last:
             last, still = now, time.monotonic()

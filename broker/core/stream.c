@@ -61,14 +61,18 @@ struct stream *stream_new(struct farm *f, struct session *s, struct study *study
 
 void stream_end(struct farm *f, struct stream *st)
 {
-    (void)f;
+    struct session *s = st->session;
     if (st->attachment && st->study->stream == st)
         st->study->stream = NULL;
-    st->session->n_streams--;
-    st->session->n_asking -= st->asking;
+    s->n_streams--;
     list_remove(&st->in_session);
     list_remove(&st->in_owner);
     list_remove(&st->pump);
+    if (st->asking) { /* others may have waited for its answer */
+        s->n_asking--;
+        stream_wake_all(f, s);
+        f->again = true;
+    }
     free(st);
 }
 
@@ -329,8 +333,8 @@ void stream_on_answer(const struct act *a, const struct pending *p, const struct
     if (!st)
         return;
     st->asking = false;
-    if (s->n_asking-- == ASKS_AT_ONCE)
-        stream_wake_all(a->f, s);
+    s->n_asking--;
+    stream_wake_all(a->f, s);
     if (answer->fault != ERR_OK) {
         end_damaged(a, st, answer);
         return;
