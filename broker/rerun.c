@@ -209,6 +209,9 @@ static err_t on_input(struct rerun *x, const struct tape_entry *e, struct errmsg
     case TAPE_PEER_GONE:
         farm_on_peer_gone(x->farm, e->now, e->peer, &x->fx);
         return ERR_OK;
+    case TAPE_PEER_BUSY:
+        farm_on_peer_busy(x->farm, e->peer, e->kind);
+        return ERR_OK;
     case TAPE_ANSWER:
         return on_answer(x, e, em);
     case TAPE_DEAF:

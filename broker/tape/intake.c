@@ -118,6 +118,12 @@ void intake_peer_gone(struct intake *i, int64_t now, uint64_t peer, struct effec
     farm_on_peer_gone(i->farm, now, peer, fx);
 }
 
+void intake_peer_busy(struct intake *i, uint64_t peer, bool busy)
+{
+    record(i, (struct tape_entry){.type = TAPE_PEER_BUSY, .peer = peer, .kind = busy});
+    farm_on_peer_busy(i->farm, peer, busy);
+}
+
 void intake_answer(struct intake *i, int64_t now, const struct answer *a, struct effects *fx)
 {
     if (i->tape) {

@@ -24,6 +24,7 @@ void intake_bad_frame(struct intake *i, uint64_t peer, uint64_t session, unsigne
                       const char *text, struct effects *fx);
 void intake_gap(struct intake *i, uint64_t peer, uint64_t session, struct effects *fx);
 void intake_peer_gone(struct intake *i, int64_t now, uint64_t peer, struct effects *fx);
+void intake_peer_busy(struct intake *i, uint64_t peer, bool busy);
 void intake_answer(struct intake *i, int64_t now, const struct answer *a, struct effects *fx);
 void intake_deaf(struct intake *i, int64_t ns);
 void intake_full(struct intake *i, int64_t now, bool full, struct effects *fx);

@@ -59,6 +59,9 @@ void tapebody_answer_write(struct buf *out, const struct answer *a)
     add_u64(out, (a->complete ? 1u : 0u) | (a->known ? 2u : 0u) | (a->cut ? 4u : 0u));
     add_u64(out, a->size);
     add_u64(out, a->seq);
+    const uint64_t upkeep[] = {a->at, a->of, a->dropped, a->free, a->fault};
+    for (size_t i = 0; i < sizeof upkeep / sizeof *upkeep; i++)
+        add_u64(out, upkeep[i]);
     add_text(out, a->bytes);
     add_text(out, a->error);
     add_texts(out, a->columns, a->n_columns);
@@ -306,7 +309,7 @@ err_t tapebody_answer_read(struct answer *out, struct str body, struct arena *a,
 {
     struct cursor c = cursor_of(body, a);
     *out = (struct answer){0};
-    out->kind = (uint8_t)take_at_most(&c, ASK_SQL);
+    out->kind = (uint8_t)take_at_most(&c, ASK_COMPACT);
     out->token = take_u64(&c);
     uint64_t flags = take_at_most(&c, 7);
     out->complete = flags & 1;
@@ -314,6 +317,11 @@ err_t tapebody_answer_read(struct answer *out, struct str body, struct arena *a,
     out->cut = flags & 4;
     out->size = take_u64(&c);
     out->seq = take_u64(&c);
+    out->at = take_u64(&c);
+    out->of = take_u64(&c);
+    out->dropped = take_u64(&c);
+    out->free = take_u64(&c);
+    out->fault = (uint8_t)take_at_most(&c, ERR_COUNT - 1);
     out->bytes = take_text(&c);
     out->error = take_text(&c);
     out->columns = take_texts(&c, &out->n_columns);
