@@ -16,6 +16,7 @@
 #include "intake.h"
 #include "journal.h"
 #include "keyfile.h"
+#include "laggards.h"
 #include "loading.h"
 #include "log.h"
 #include "place.h"
@@ -26,16 +27,13 @@
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   ((size_t)4 << 20)
 #define GROUP_ASKS    64u
-#define GROUPS_AHEAD                                                                               \
-    4u /* at the journal; more would be gathered without bound by a peer that is faster than the   \
-          disk */
+/* At the journal; a peer that is faster than the disk would make more without bound. */
+#define GROUPS_AHEAD 4u
 #define HOUSEKEEPING NS_PER_S
 #define SWEEP        (60 * NS_PER_S)
 #define FLUSH_AT_END NS_PER_S
 #define SPARE_GROUPS 4u
 #define RECORD_SPARE (UINT64_C(256) << 20) /* what a recording leaves of the disk */
-#define BUSY_BYTES   (1u << 20)            /* that a peer has not taken: its streams wait */
-#define BUSY_LOOK    (5 * NS_PER_MS)
 
 struct broker {
     struct broker_options o;
@@ -58,8 +56,7 @@ struct broker {
     bool ending, flushed;
     int64_t kept_at, swept_at, watchdog_at;
     int64_t deaf_since; /* 0 = it reads */
-    uint64_t *busy;     /* peers that are behind */
-    size_t n_busy, cap_busy;
+    struct laggards laggards;
 };
 
 /* ---- groups ---- */
@@ -82,36 +79,6 @@ static void recycle(struct broker *b, struct group *g)
     b->spare[b->n_spare++] = g;
 }
 
-/* ---- peers that are slower than we are ---- */
-
-static void look_for_busy(struct broker *b, uint64_t peer)
-{
-    if (router_queued(b->router, peer) < BUSY_BYTES)
-        return;
-    for (size_t i = 0; i < b->n_busy; i++) {
-        if (b->busy[i] == peer)
-            return;
-    }
-    if (b->n_busy == b->cap_busy) {
-        b->cap_busy = b->cap_busy ? 2 * b->cap_busy : 8;
-        b->busy = alloc_grow(b->busy, b->cap_busy, sizeof *b->busy);
-    }
-    b->busy[b->n_busy++] = peer;
-    intake_peer_busy(b->in, peer, true);
-}
-
-static void look_at_busy(struct broker *b)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < b->n_busy; i++) {
-        if (router_queued(b->router, b->busy[i]) >= BUSY_BYTES / 2)
-            b->busy[kept++] = b->busy[i];
-        else
-            intake_peer_busy(b->in, b->busy[i], false);
-    }
-    b->n_busy = kept;
-}
-
 /* The group is durable: it speaks. */
 static void release(struct broker *b, struct group *g, int64_t now)
 {
@@ -120,14 +87,13 @@ static void release(struct broker *b, struct group *g, int64_t now)
         if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
             intake_peer_gone(b->in, now, m->peer, &b->gather->fx);
         else if (m->kind == MSG_EVENTS)
-            look_for_busy(b, m->peer);
+            laggards_notice(&b->laggards, b->router, b->in, m->peer);
     }
     for (size_t i = 0; i < g->fx.n_feed; i++) {
         const struct fx_feed *m = &g->fx.feed[i];
         router_publish(b->router, m->study, m->kind, effects_str(&g->fx, m->body));
     }
-    for (size_t i = 0; i < g->fx.n_records; i++)
-        record_log(&g->fx, &g->fx.records[i]);
+    record_log(&g->fx);
     for (size_t i = 0; i < g->n_answers; i++)
         intake_answer(b->in, now, &g->answers[i], &b->gather->fx);
     recycle(b, g);
@@ -254,13 +220,13 @@ static void on_turn(struct loop *l, int64_t now)
     b->armed = false;
     keep_house(b, now);
     take_done(b, now);
-    look_at_busy(b);
+    laggards_look(&b->laggards, b->router, b->in);
     listen_if_not_behind(b, now);
     sweep(b, now);
     int64_t wake = hand_over(b, now);
     if (b->ending)
         end_in_order(b, now);
-    int64_t house = now + (b->n_busy ? BUSY_LOOK : b->watchdog_at ? NS_PER_S : SWEEP);
+    int64_t house = now + (b->laggards.n ? LAGGARDS_LOOK : b->watchdog_at ? NS_PER_S : SWEEP);
     if (b->armed) /* a message came while this one was sending */
         wake = now;
     loop_wake_at(l, wake < house ? wake : house);
@@ -559,13 +525,8 @@ err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct
     err_t e = journal_start(b->journal, em);
     if (e != ERR_OK)
         return e;
-    struct journal_ids ids = journal_ids(b->journal);
     struct farm_counts n = farm_counts(b->farm);
-    if (ids.restored || ids.copied)
-        LOG_W("TIMELINE",
-              "db=%s why=%s text=\"attempts that workers hold of the farm before are "
-              "ended\"",
-              b->o.db, ids.restored ? "restored" : "copied");
+    record_log_timeline(b->journal, b->o.db);
     LOG_I("READY", "db=%s epoch=%llu listen=%s feed=%s studies=%llu trials=%llu open=%llu", b->o.db,
           (unsigned long long)journal_ids(b->journal).epoch, router_endpoint(b->router, 0),
           router_feed(b->router), (unsigned long long)n.studies, (unsigned long long)n.trials,
@@ -602,7 +563,7 @@ void broker_close(struct broker *b)
     intake_free(b->in);
     farm_free(b->farm);
     group_free(b->gather);
-    free(b->busy);
+    laggards_fini(&b->laggards);
     for (size_t i = 0; i < b->n_spare; i++)
         group_free(b->spare[i]);
     free(b);

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "hash.h"
+
 #define REQUESTS_LOADED "4096"
 
 static struct str column_text(sqlite3_stmt *st, int i)
@@ -184,6 +186,7 @@ err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg
 {
     sqlite3_stmt *st = db_use(d, DB_BLOB_GET);
     bool found = false;
+    size_t before = out->n;
     sqlite3_bind_blob(st, 1, digest.b, sizeof digest.b, SQLITE_STATIC);
     sqlite3_bind_int64(st, 2, 0);
     int rc;
@@ -195,6 +198,8 @@ err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg
     if (rc != SQLITE_DONE)
         return errmsg_set(em, ERR_CORRUPT, "%s cannot be read: %s", d->file,
                           sqlite3_errmsg(d->sql));
+    if (found && !digest_eq(hash_bytes(str_make(out->p + before, out->n - before)), digest))
+        return errmsg_set(em, ERR_CORRUPT, "%s: a blob in it is damaged", d->file);
     if (found)
         return ERR_OK;
     char hex[HEX_SIZE(32)];

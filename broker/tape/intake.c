@@ -120,7 +120,7 @@ void intake_peer_gone(struct intake *i, int64_t now, uint64_t peer, struct effec
 
 void intake_peer_busy(struct intake *i, uint64_t peer, bool busy)
 {
-    record(i, (struct tape_entry){.type = TAPE_PEER_BUSY, .kind = busy, .peer = peer});
+    record(i, (struct tape_entry){.type = TAPE_PEER_BUSY, .peer = peer, .kind = busy});
     farm_on_peer_busy(i->farm, peer, busy);
 }
 

@@ -28,7 +28,7 @@ enum tape_type {
     TAPE_BAD_FRAME = 'B', /* peer, session; kind: of the message; body: u8 err_t, then the text */
     TAPE_GAP = 'X',       /* peer, session */
     TAPE_PEER_GONE = 'G', /* now, peer */
-    TAPE_PEER_BUSY = 'Q', /* peer; kind: 0, 1 */
+    TAPE_PEER_BUSY = 'Y', /* peer; kind: whether it takes no more */
     TAPE_ANSWER = 'A',    /* now; body: tapebody_answer_write() */
     TAPE_DEAF = 'D',      /* peer: ns */
     TAPE_FULL = 'F',      /* now; kind: 0, 1 */

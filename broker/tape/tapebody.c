@@ -57,9 +57,11 @@ void tapebody_answer_write(struct buf *out, const struct answer *a)
     add_u64(out, a->kind);
     add_u64(out, a->token);
     add_u64(out, (a->complete ? 1u : 0u) | (a->known ? 2u : 0u) | (a->cut ? 4u : 0u));
-    const uint64_t numbers[] = {a->size, a->seq, a->at, a->of, a->dropped, a->free, a->fault};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        add_u64(out, numbers[i]);
+    add_u64(out, a->size);
+    add_u64(out, a->seq);
+    const uint64_t upkeep[] = {a->at, a->of, a->dropped, a->free, a->fault};
+    for (size_t i = 0; i < sizeof upkeep / sizeof *upkeep; i++)
+        add_u64(out, upkeep[i]);
     add_text(out, a->bytes);
     add_text(out, a->error);
     add_texts(out, a->columns, a->n_columns);
@@ -119,8 +121,8 @@ static uint32_t sum_asks(uint32_t sum, const struct effects *fx)
 {
     for (size_t i = 0; i < fx->n_asks; i++) {
         const struct fx_ask *q = &fx->asks[i];
-        const uint64_t numbers[] = {q->kind,  q->token, q->study,  q->from, q->to,
-                                    q->kinds, q->limit, q->n_args, q->force};
+        const uint64_t numbers[] = {q->kind, q->token, q->study, q->from,
+                                    q->to,   q->kinds, q->limit, q->n_args};
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
             sum = sum_u64(sum, numbers[k]);
         sum = crc32c(sum, q->digest.b, sizeof q->digest.b);
@@ -319,7 +321,7 @@ err_t tapebody_answer_read(struct answer *out, struct str body, struct arena *a,
     out->of = take_u64(&c);
     out->dropped = take_u64(&c);
     out->free = take_u64(&c);
-    out->fault = (uint8_t)take_at_most(&c, UINT8_MAX);
+    out->fault = (uint8_t)take_at_most(&c, ERR_COUNT - 1);
     out->bytes = take_text(&c);
     out->error = take_text(&c);
     out->columns = take_texts(&c, &out->n_columns);
