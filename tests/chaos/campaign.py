@@ -251,6 +251,8 @@ class Campaign:
 
     def begin_faults(self):
         self.faults = True
+        for d in self.daemons if self.points else ():
+            d.kill()  # and so comes back armed
         for role, n in self.o.kills.items():
             if n:
                 self.every(self.o.time_limit / n, lambda role=role: self.kill_one(role))

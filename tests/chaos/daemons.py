@@ -9,8 +9,9 @@ import signal
 import subprocess
 import time
 
-BIN = os.environ["TUNEFARM_BIN"]
-TESTS = os.environ.get("TUNEFARM_CHAOS", os.path.join(BIN, "..", "tests"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+BIN = os.environ.get("TUNEFARM_BIN", os.path.normpath(os.path.join(HERE, "..", "..", "build", "dev", "bin")))
+TESTS = os.environ.get("TUNEFARM_CHAOS", os.path.normpath(os.path.join(BIN, "..", "tests")))
 SHIM = os.path.join(TESTS, "libchaos.so")
 EVALUATOR = os.path.join(TESTS, "chaos-trial")
 
