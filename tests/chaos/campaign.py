@@ -119,7 +119,7 @@ class Campaign:
         """Two kinds in turn: served with checkpoints, and one-shot programs of which some crash."""
         n = len(self.studies)
         served = n % 2 == 0
-        args = ["--evidence", os.path.join(self.dir, "evidence"), "--steps", "3", "--sleep-ms", str(self.rng.choice((5, 20, 60)))]
+        args = ["--evidence", os.path.join(self.dir, "evidence"), "--steps", "3", "--sleep-ms", str(self.rng.choice((1, 4, 10)) * self.o.pace)]
         args += ["--served", "--checkpoint", "2"] if served else ["--crash", "60"]
         spec = {"study": f"s{n}", "objective": {"command": ["./chaos-trial", *args], "files": ["chaos-trial"], "metric": "loss",
                                                 "serve": served, "grace": "1s"},
@@ -377,6 +377,7 @@ def options():
     p.add_argument("--slots", type=int, default=3)
     p.add_argument("--optimizers", type=int, default=2)
     p.add_argument("--trials", type=int, default=150, help="of each study")
+    p.add_argument("--pace", type=int, default=5, metavar="MS", help="an evaluator's step lasts so long, or 4 or 10 times")
     p.add_argument("--timers", choices=sorted(TIMERS), default="short")
     p.add_argument("--patience", type=float, default=240, metavar="S", help="for the studies' end after the faults")
     p.add_argument("--check", action="store_true", help="the broker recounts its invariants after each group")
