@@ -101,14 +101,27 @@ class Campaign:
         self.daemons.append(d)
         d.start()
 
+    def address(self, role, number):
+        """Where this daemon finds the broker."""
+        return self.listen
+
+    def listens(self):
+        return ["--listen", self.listen]
+
     def begin(self):
-        self.add("broker", 0, "--db", os.path.join(self.dir, "farm.db"), "--listen", self.listen, "--ballast", "1M",
+        self.add("broker", 0, "--db", os.path.join(self.dir, "farm.db"), *self.listens(), "--ballast", "1M",
                  *TIMERS[self.o.timers], *(["--check"] if self.o.check else []))
+        self.wait_ready()
         for i in range(self.o.optimizers):
-            self.add("optimizer", i, "--broker", self.listen)
+            self.add("optimizer", i, "--broker", self.address("optimizer", i))
         for i in range(self.o.workers):
-            self.add("worker", i, "--broker", self.listen, "--root", os.path.join(self.dir, f"w{i}"), "--slots",
-                     str(self.o.slots), "--keep-trials", "16")
+            self.add("worker", i, "--broker", self.address("worker", i), "--root", os.path.join(self.dir, f"w{i}"), "--slots",
+                     str(self.o.slots), "--keep-trials", "16", "--name", f"w{i}")
+        self.wait_ready()
+
+    def wait_ready(self):
+        if not self.watch.run(lambda: all(d.ready for d in self.daemons), 60):
+            raise SystemExit("the farm does not start: " + "".join(d.log() for d in self.daemons if not d.ready))
 
     def of(self, role):
         return [d for d in self.daemons if d.role == role]
@@ -322,8 +335,6 @@ class Campaign:
     def run(self):
         begun = time.monotonic()
         self.begin()
-        if not self.watch.run(lambda: all(d.ready for d in self.daemons), 60):
-            raise SystemExit("the farm does not start: " + self.daemons[0].log())
         self.begin_faults()
         self.keep_two()
         done = self.points.done if self.points else lambda: False
@@ -365,8 +376,8 @@ def signal_pid(pid, sig):
         return False
 
 
-def options():
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def parser(about):
+    p = argparse.ArgumentParser(description=about)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--time-limit", type=float, default=60, metavar="S")
     p.add_argument("--kills", type=kills_of, default="broker=20,worker=30,optimizer=15,client=10,child=10", metavar="ROLE=N,...")
@@ -384,7 +395,7 @@ def options():
     p.add_argument("--dir", help="where everything stands; default: a temporary directory")
     p.add_argument("--keep", action="store_true", help="leave the directory")
     p.add_argument("--json", metavar="FILE", help="write what was found")
-    return p.parse_args()
+    return p
 
 
 def show(found, where):
@@ -399,9 +410,9 @@ def show(found, where):
     print(f"  {found['checks']} checks, {len(found['wrong'])} violations" + (f"; kept: {where}" if where else ""), flush=True)
 
 
-def main():
-    o = options()
-    c = Campaign(o)
+def conduct(c):
+    """Runs a campaign and tells; the exit status."""
+    o = c.o
     try:
         found = c.run()
     finally:
@@ -417,4 +428,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(conduct(Campaign(parser(__doc__.split("\n")[0]).parse_args())))
