@@ -105,11 +105,18 @@ class Campaign:
         """Where this daemon finds the broker."""
         return self.listen
 
+    def database(self):
+        return os.path.join(self.dir, "farm.db")
+
+    def enough(self):
+        """The faults may end before the time limit."""
+        return self.points is not None and self.points.done()
+
     def listens(self):
         return ["--listen", self.listen]
 
     def begin(self):
-        self.add("broker", 0, "--db", os.path.join(self.dir, "farm.db"), *self.listens(), "--ballast", "1M",
+        self.add("broker", 0, "--db", self.database(), *self.listens(), "--ballast", "1M",
                  *TIMERS[self.o.timers], *(["--check"] if self.o.check else []))
         self.wait_ready()
         for i in range(self.o.optimizers):
@@ -319,7 +326,7 @@ class Campaign:
             log = os.path.join(self.dir, "replay")
             with open(log, "wb") as f:
                 status = Process(Watch(), [os.path.join(BIN, "tunefarm"), "replay", name, "--json", "--db",
-                                           os.path.join(self.dir, "farm.db")], None, self.env, self.dir, f).popen.wait()
+                                           self.database()], None, self.env, self.dir, f).popen.wait()
             with open(log) as f:
                 said.append((name, status, f.read()))
         return said
@@ -337,8 +344,7 @@ class Campaign:
         self.begin()
         self.begin_faults()
         self.keep_two()
-        done = self.points.done if self.points else lambda: False
-        self.watch.run(done, self.o.time_limit)
+        self.watch.run(self.enough, self.o.time_limit)
         seconds = time.monotonic() - begun
         self.quiet()
         self.stop()
@@ -350,9 +356,18 @@ class Campaign:
             v.check("I8", status == 0, f"replay of {name}: {said}")
         for note in self.notes:
             v.check("ends", False, note)
-        return {"seed": self.o.seed, "seconds": round(seconds, 1), "kills": dict(self.kills), "figures": figures,
-                "points": self.points.table() if self.points else {}, "checked": dict(v.checked),
-                "checks": sum(v.checked.values()), "wrong": v.wrong}
+        found = {"seed": self.o.seed, "seconds": round(seconds, 1), "kills": dict(self.kills), "figures": figures,
+                 "points": self.points.table() if self.points else {}, "checked": {}, "checks": 0, "wrong": []}
+        add_verdict(found, v)
+        return found
+
+
+def add_verdict(found, v):
+    """What a further look checked, and found wrong."""
+    for name, n in v.checked.items():
+        found["checked"][name] = found["checked"].get(name, 0) + n
+    found["checks"] += sum(v.checked.values())
+    found["wrong"] += v.wrong
 
 
 def json_lines(path):

@@ -15,6 +15,8 @@ TESTS = os.environ.get("TUNEFARM_CHAOS", os.path.normpath(os.path.join(BIN, ".."
 SHIM = os.path.join(TESTS, "libchaos.so")
 EVALUATOR = os.path.join(TESTS, "chaos-trial")
 
+PARENT, _held = os.pipe()  # reads end-of-file when the campaign is gone; then the daemons end too
+
 
 class Watch:
     """Due times and descriptors. at() calls later; run() goes on until done() is true or time is over."""
@@ -54,7 +56,7 @@ class Process:
     """One process and its end; on_end(self, status) is called once."""
 
     def __init__(self, watch, argv, on_end, env, cwd, log, pass_fds=()):
-        self.watch, self.on_end, self.stopped = watch, on_end, False
+        self.watch, self.on_end, self.stopped, self.served = watch, on_end, False, False
         self.began = time.monotonic()
         self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=env, pass_fds=pass_fds)
         self.pid = self.popen.pid
@@ -92,8 +94,8 @@ class Daemon:
         env = self.farm.env_of(self)
         self.ready, self.killed_by_us = False, False
         with open(os.path.join(self.farm.dir, self.name + ".log"), "ab") as log:
-            self.process = Process(self.farm.watch, [*self.argv, "--ready-fd", str(write_end)], self.on_end, env, self.farm.dir,
-                                   log, [write_end])
+            self.process = Process(self.farm.watch, [*self.argv, "--ready-fd", str(write_end), "--parent-fd", str(PARENT)],
+                                   self.on_end, env, self.farm.dir, log, [write_end, PARENT])
         os.close(write_end)
         self.farm.watch.readable(read_end, lambda: self.on_ready(read_end))
 
@@ -106,6 +108,7 @@ class Daemon:
             self.farm.came_up(self)
 
     def on_end(self, process, status):
+        process.served = self.ready
         self.process, self.ready = None, False
         self.farm.ended(self, process, status)
 

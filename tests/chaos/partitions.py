@@ -19,7 +19,7 @@ import time
 import journal
 import oracle
 import wire
-from campaign import LEASE, Campaign, conduct, parser
+from campaign import LEASE, Campaign, add_verdict, conduct, parser
 from daemons import TESTS
 
 SLACK = 2.0  # seconds beyond the lease
@@ -134,9 +134,7 @@ class Partitions(Campaign):
         j = journal.Journal(os.path.join(self.dir, "farm.db"))
         late = check_requeue(j, v, self.cuts, LEASE[self.o.timers])
         found["figures"].update(most_ms_to_requeue=round(late), **zombies(j, self.dir))
-        found["checked"].update(v.checked)
-        found["checks"] += sum(v.checked.values())
-        found["wrong"] += v.wrong
+        add_verdict(found, v)
         return found
 
 

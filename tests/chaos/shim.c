@@ -4,10 +4,11 @@
  *
  *   CHAOS_AT=POINT.before:K | POINT.after:K   SIGKILL at the K-th call (from 1)
  *   CHAOS_FAIL=POINT:K:ERRNO:MS               calls fail from the K-th on, for MS milliseconds (0:
- *                                             for ever; -1: only this one)
+ *                                             for ever); MS -1: one in K fails, by chance
  *   CHAOS_TRACE=FILE                          frames of the protocol, appended (shim_trace.c)
  *   CHAOS_FORGET=SHARE:SEED                   SIGKILL of CHAOS_AT becomes a loss of power
  *                                             (shim_undo.c)
+ *   CHAOS_LIES=1                              with it: flushes do nothing (shim_undo.c)
  *
  * Points: send.N and recv.N (a message of kind N; recv has no before), wal.write, wal.sync,
  * db.read, db.write, db.sync (the database and its log), fork, ready (the daemon says that it
@@ -72,18 +73,31 @@ void shim_at(const char *point, enum shim_when when)
         pause();
 }
 
+/* One in n, by the number of the call and of the process. */
+static bool chance(long call, long n)
+{
+    uint64_t x = (uint64_t)call * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid() << 20;
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (x >> 33) % (uint64_t)n == 0;
+}
+
 int shim_fault(const char *point)
 {
     if (strcmp(point, fail.point) != 0)
         return 0;
     long n = atomic_fetch_add(&fail_calls, 1) + 1;
-    if (n < fail.at || (fail.ms < 0 && n > fail.at))
-        return 0;
-    if (n == fail.at) {
+    if (n == fail.at)
         atomic_store(&failing_until, fail.ms > 0 ? now_ms() + fail.ms : INT64_MAX);
+    bool fails =
+        fail.ms < 0 ? chance(n, fail.at) : n >= fail.at && now_ms() < atomic_load(&failing_until);
+    if (fails)
         shim_trace('M', "fail", 4);
-    }
-    return now_ms() < atomic_load(&failing_until) ? fail.error : 0;
+    return fails ? fail.error : 0;
+}
+
+bool shim_forgets(void)
+{
+    return forgets;
 }
 
 /* ---- messages ---- */
@@ -161,7 +175,8 @@ static bool read_end(const char *text)
 
 static bool read_fail(const char *text)
 {
-    return sscanf(text, "%31[a-z.]:%ld:%d:%ld", fail.point, &fail.at, &fail.error, &fail.ms) == 4;
+    return sscanf(text, "%31[a-z.]:%ld:%d:%ld", fail.point, &fail.at, &fail.error, &fail.ms) == 4 &&
+           fail.at > 0;
 }
 
 __attribute__((constructor)) static void begin(void)

@@ -36,8 +36,10 @@ void shim_undo_open(void);
 void shim_undo_write(int fd, off_t at, size_t n);
 void shim_undo_truncate(int fd, off_t size);
 void shim_undo_synced(int fd);
-/* Power is lost: the database becomes what was synced, or that and some of the later writes. Other
- * threads that want to write wait for ever. */
+/* CHAOS_FORGET was given. */
+bool shim_forgets(void);
+/* Power is lost: the database becomes what was synced, or that and some of the later writes. Leaves
+ * the lock held: other threads that want to write wait. */
 void shim_undo_all(void);
 /* Around a call that changes a file, so that its note and its change are one. */
 void shim_undo_lock(void);

@@ -125,6 +125,17 @@ EXPORT int ftruncate64(int fd, off64_t size)
     return rc;
 }
 
+/* A failed sync may have lost what it was to save, as kernels drop the pages. */
+static void forget(const char *point)
+{
+    int fault = errno;
+    if (shim_forgets() && strcmp(point, "wal.sync") == 0) {
+        shim_undo_all();
+        shim_undo_unlock();
+    }
+    errno = fault;
+}
+
 static int sync_by(const char *name, int fd)
 {
     int (*next)(int) = (int (*)(int))shim_next(name);
@@ -133,8 +144,10 @@ static int sync_by(const char *name, int fd)
     if (file == SHIM_OTHER)
         return next(fd);
     shim_at(point, SHIM_BEFORE);
-    if (refused(point))
+    if (refused(point)) {
+        forget(point);
         return -1;
+    }
     int rc = next(fd);
     if (rc == 0) {
         shim_undo_lock();

@@ -2,7 +2,9 @@
  * the file is synced. When power is lost the changes since then are taken back, the last first; a
  * share of them, drawn by seed, is made again, as a disk may write in any order before a flush.
  *
- * CHAOS_FORGET=SHARE:SEED, SHARE of the later writes that survive, in per cent. */
+ * CHAOS_FORGET=SHARE:SEED, SHARE of the later writes that survive, in per cent. With CHAOS_LIES the
+ * first FLUSHES_KEPT flushes count and no later one: a disk that lies, for the test of the oracle.
+ */
 #include "shim.h"
 
 #include <pthread.h>
@@ -21,8 +23,11 @@ struct change {
     char *old, *made;
 };
 
+#define FLUSHES_KEPT 8 /* those that open the database */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool on;
+static bool on, lies;
+static unsigned flushes;
 static unsigned share, draw;
 static struct change *last;
 
@@ -39,6 +44,7 @@ void shim_undo_open(void)
     disk_read = (pread_fn *)shim_next("pread64");
     disk_write = (pwrite_fn *)shim_next("pwrite64");
     disk_truncate = (int (*)(int, off_t))shim_next("ftruncate64");
+    lies = getenv("CHAOS_LIES") != NULL;
     on = true;
 }
 
@@ -94,7 +100,7 @@ static void drop(struct change *c)
 
 void shim_undo_synced(int fd)
 {
-    if (!on)
+    if (!on || (lies && ++flushes > FLUSHES_KEPT))
         return;
     for (struct change **at = &last; *at;) {
         struct change *c = *at;
@@ -131,8 +137,11 @@ void shim_undo_all(void)
     pthread_mutex_lock(&lock);
     for (struct change *c = last; c; c = c->before)
         take_back(c);
-    for (struct change *c = last; c; c = c->before) {
+    while (last) {
+        struct change *c = last;
+        last = c->before;
         if (c->made && survives() && disk_write(c->fd, c->made, c->n, c->at) != (ssize_t)c->n)
             abort();
+        drop(c);
     }
 }
