@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -97,13 +98,17 @@ class Campaign:
     # ---- the farm ----
 
     def add(self, role, number, *argv):
-        d = Daemon(self, role, number, [os.path.join(BIN, "tunefarm-" + role), *argv])
+        d = Daemon(self, role, number, [*self.start_of(role, number), os.path.join(BIN, "tunefarm-" + role), *argv])
         self.daemons.append(d)
         d.start()
 
     def address(self, role, number):
         """Where this daemon finds the broker."""
         return self.listen
+
+    def start_of(self, role, number):
+        """What stands before a daemon's command."""
+        return []
 
     def database(self):
         return os.path.join(self.dir, "farm.db")
@@ -319,17 +324,19 @@ class Campaign:
                     d.kill()
                 self.watch.run(lambda: not any(d.process for d in self.of(role)), 10)
 
-    def replay(self):
-        """I8, the model's side: every proposal is a function of the journal."""
-        said = []
+    def examine(self, v):
+        """I8, the model's side: every proposal is a function of the journal. I20 once more, by tunefarm doctor."""
         for name in self.studies:
-            log = os.path.join(self.dir, "replay")
-            with open(log, "wb") as f:
-                status = Process(Watch(), [os.path.join(BIN, "tunefarm"), "replay", name, "--json", "--db",
-                                           self.database()], None, self.env, self.dir, f).popen.wait()
-            with open(log) as f:
-                said.append((name, status, f.read()))
-        return said
+            status, said = self.command("replay", name, "--json", "--db", self.database())
+            v.check("I8", status == 0, f"replay of {name}: {said}")
+        if self.command("doctor", "--help")[0] == 0:
+            status, said = self.command("doctor", "--db", self.database())
+            v.check("I20", status <= 1, f"tunefarm doctor: {said}")  # 1: a warning, as of a disk that is rather full
+
+    def command(self, *args):
+        """A command on the stopped farm: exit status and what it printed."""
+        done = subprocess.run([os.path.join(BIN, "tunefarm"), *args], env=self.env, cwd=self.dir, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
 
     def close(self):
         for d in self.daemons:
@@ -352,8 +359,7 @@ class Campaign:
 
     def judge(self, seconds):
         v, figures = oracle.judge(self.dir)
-        for name, status, said in self.replay():
-            v.check("I8", status == 0, f"replay of {name}: {said}")
+        self.examine(v)
         for note in self.notes:
             v.check("ends", False, note)
         found = {"seed": self.o.seed, "seconds": round(seconds, 1), "kills": dict(self.kills), "figures": figures,

@@ -46,13 +46,18 @@ def quality(rng):
 
 
 class Partitions(Campaign):
+    breaks, whole_cut = BREAKS, "cut"
+
     def __init__(self, o):
         super().__init__(o)
         self.cuts = []  # (worker's name, wall ms of the cut, of its end)
         self.broken = collections.Counter()
-        self.port = free_port()
-        self.links = o.workers + o.optimizers
-        self.proxy = subprocess.Popen([os.path.join(TESTS, "chaos-proxy"), str(self.port), str(self.links), str(o.seed)],
+        self.port, self.busy = free_port(), set()
+        self.open_links()
+
+    def open_links(self):
+        self.links = self.o.workers + self.o.optimizers
+        self.proxy = subprocess.Popen([os.path.join(TESTS, "chaos-proxy"), str(self.port), str(self.links), str(self.o.seed)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.ports = {}
         for line in self.proxy.stdout:
@@ -60,7 +65,6 @@ class Partitions(Campaign):
                 break
             _, link, port = line.split()
             self.ports[int(link)] = int(port)
-        self.busy = set()
 
     def listens(self):
         return ["--listen", self.listen, "--listen", f"tcp://127.0.0.1:{self.port}"]
@@ -85,17 +89,17 @@ class Partitions(Campaign):
     def break_one(self):
         free = [i for i in range(self.links) if i not in self.busy]
         if free:
-            self.break_link(self.rng.choice(free), self.rng.choice(sorted(BREAKS)), self.rng.choice((0.3, 0.8, 1.5, 4, 5)))
+            self.break_link(self.rng.choice(free), self.rng.choice(sorted(self.breaks)), self.rng.choice((0.3, 0.8, 1.5, 4, 5)))
 
     def cut_all(self):
         """Every worker at once: what they hold expires and waits, and is adopted when they return."""
         seconds = self.rng.choice((1.5, 4))
         for i in range(self.o.workers):
             if i not in self.busy:
-                self.break_link(i, "cut", seconds + self.rng.random())
+                self.break_link(i, self.whole_cut, seconds + self.rng.random())
 
     def break_link(self, link, how, seconds):
-        commands, mend, silent = BREAKS[how]
+        commands, mend, silent = self.breaks[how]
         self.busy.add(link)
         self.broken[how] += 1
         self.kills["partitions"] += 1
@@ -213,8 +217,12 @@ def zombies(j, dir_):
     return dict(out)
 
 
-if __name__ == "__main__":
-    p = parser(__doc__.split("\n")[0])
+def options(about):
+    p = parser(about)
     p.add_argument("--partitions", type=int, default=60, metavar="N")
     p.set_defaults(kills={"broker": 2, "worker": 3, "client": 2}, freezes=2)
-    sys.exit(conduct(Partitions(p.parse_args())))
+    return p.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(Partitions(options(__doc__.split("\n")[0]))))
