@@ -311,6 +311,9 @@ class Faults(unittest.TestCase):
     def test_partitions(self):
         self.sound("partitions.py", "--partitions", "25", "--time-limit", "12")
 
+    def test_namespaces(self):
+        self.sound("namespaces.py", "--partitions", "15", "--time-limit", "10")
+
     def test_failing_flushes(self):
         self.sound("disk.py", "eio", "--faults", "8", "--time-limit", "60", "--slack", "2")
 
