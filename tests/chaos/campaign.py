@@ -255,10 +255,11 @@ class Campaign:
             f.seek(max(0, os.path.getsize(path) - 2000))
             pids = [int(line.split()[4]) for line in f.read().splitlines()[1:] if line.startswith(b"run ")]
         pids = [p for p in pids if is_evaluator(p)]
-        if pids and signal_pid(self.rng.choice(pids), sig):
-            self.kills["child" if sig == signal.SIGKILL else "frozen child"] += 1
-            return pids[-1]
-        return None
+        pid = self.rng.choice(pids) if pids else None
+        if not pid or not signal_pid(pid, sig):
+            return None
+        self.kills["child" if sig == signal.SIGKILL else "frozen child"] += 1
+        return pid
 
     def request(self):
         """Something that a person may ask for."""
