@@ -164,7 +164,7 @@ RECORDS = {
     lose_a_final: {"I1", "I20"}, double_a_final: {"I2"}, report_after_the_end: {"I3"}, repeat_a_step: {"I4"},
     write_without_a_grant: {"I5"}, reuse_an_attempt: {"I6"}, skip_an_attempt: {"I6", "I5"}, lose_a_proposal: {"I11"},
     repeat_an_enqueue: {"I11"}, alter_a_proposal: {"I12", "I8"}, grant_to_another: {"I9"}, alter_a_result: {"once", "I1"},
-    alter_a_checkpoint: {"I19", "I1"}, prune_for_nothing: {"I13"}, retry_for_ever: {"I15"},
+    alter_a_checkpoint: {"I1"}, prune_for_nothing: {"I13"}, retry_for_ever: {"I15"},
 }
 
 
@@ -191,6 +191,14 @@ def run_an_attempt_twice(dir_):
         line = next(line for line in f if line.startswith("run "))
     with open(os.path.join(dir_, "evidence"), "a") as f:
         f.write(line)
+
+
+def resume_from_elsewhere(dir_):
+    path = os.path.join(dir_, "evidence")
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(text.replace(" -\n", " mem:elsewhere\n", 1))
 
 
 def entries(path):
@@ -237,6 +245,7 @@ def grant_beyond_credit(dir_):
 
 
 FILES = {alter_a_row: {"I20"}, forget_an_answer: {"I1"}, leave_a_gap: {"order"}, run_an_attempt_twice: {"I6"},
+         resume_from_elsewhere: {"I19"},
          tell_twice: {"I8"}, tell_with_a_hole: {"I8"}, grant_beyond_credit: {"I7"}}
 
 
