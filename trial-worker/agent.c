@@ -23,6 +23,7 @@
 #include "json.h"
 #include "log.h"
 #include "runner.h"
+#include "sealer.h"
 #include "supply.h"
 #include "tail.h"
 #include "uplink.h"
@@ -33,13 +34,14 @@
 struct agent {
     const struct worker_options *options;
     struct loop loop;
-    bool loop_open, exiting;
+    bool loop_open, exiting, leaving;
     void *zmq;
     struct files files;
     struct worker *core;
     struct worker_out out;
     struct runner *runner;
     struct supply *supply;
+    struct sealer *sealer;
     struct uplink *uplink;
     struct fdwatch *parent;
     uint64_t session; /* the one that supply knows of */
@@ -171,6 +173,18 @@ static void on_get_blob(void *self, const struct msg_get_blob *m)
     (void)uplink_send_message(a->uplink, worker_session(a->core), MSG_GET_BLOB, m);
 }
 
+static void on_checked(void *self, uint64_t run, const struct seal *s)
+{
+    struct agent *a = self;
+    worker_on_checked(a->core, clock_now(), run, s, &a->out);
+}
+
+static void on_sealed(void *self, uint64_t run, const struct seal *s)
+{
+    struct agent *a = self;
+    worker_on_sealed(a->core, clock_now(), run, s, &a->out);
+}
+
 /* ---- effects ---- */
 
 static enum log_level fact_level(enum worker_fact f)
@@ -194,6 +208,20 @@ static void log_fact(const struct agent *a, const struct worker_fx *x)
         log_event(fact_level(x->fact), worker_fact_id(x->fact), STR_FMT, STR_ARG(x->body));
 }
 
+static void seal(struct agent *a, const struct worker_run *r, struct str place)
+{
+    char dir[FILES_PATH] = "";
+    (void)files_checkpoint_path(&a->files, r->farm, r->study_name, r->trial, r->attempt, dir);
+    sealer_seal(a->sealer, r->run, place, dir);
+}
+
+static void tidy(struct agent *a, const struct worker_fx *x)
+{
+    char dir[FILES_PATH];
+    if (files_checkpoint_path(&a->files, x->farm, x->study_name, x->trial, 0, dir))
+        sealer_remove(a->sealer, dir);
+}
+
 static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t now)
 {
     switch (x->kind) {
@@ -214,6 +242,18 @@ static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t no
         break;
     case WFX_LINE:
         runner_write(a->runner, x->run_id, x->body);
+        break;
+    case WFX_CHECK:
+        sealer_check(a->sealer, x->run->run, x->body);
+        break;
+    case WFX_SEAL:
+        seal(a, x->run, x->body);
+        break;
+    case WFX_TIDY:
+        tidy(a, x);
+        break;
+    case WFX_ASK:
+        runner_ask(a->runner, x->run_id, x->signal);
         break;
     case WFX_SIGNAL:
         runner_signal(a->runner, x->run_id, x->signal);
@@ -246,6 +286,16 @@ static void tell_supply(struct agent *a, int64_t now)
     supply_session(a->supply, session != 0, now);
 }
 
+/* Once, whatever made it leave. */
+static void begin_leaving(struct agent *a, int64_t now)
+{
+    if (a->leaving || !worker_draining(a->core))
+        return;
+    a->leaving = true;
+    loop_notify("STOPPING=1", -1);
+    runner_retire_idle(a->runner, now);
+}
+
 static int64_t feed_watchdog(struct agent *a, int64_t now)
 {
     if (a->watchdog == 0)
@@ -272,6 +322,7 @@ static void turn(struct agent *a, int64_t now)
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);
         tell_supply(a, now);
+        begin_leaving(a, now);
         more = runner_deliver(a->runner);
         more |= supply_deliver(a->supply, now);
     } while (more);
@@ -303,8 +354,6 @@ static void on_turn(struct loop *l, int64_t now)
 
 static void release(struct agent *a)
 {
-    loop_notify("STOPPING=1", -1);
-    runner_retire_idle(a->runner, clock_now());
     worker_release_all(a->core, clock_now(), &a->out);
 }
 
@@ -315,8 +364,6 @@ static void on_stop(struct loop *l, int stops)
         release(a);
         return;
     }
-    loop_notify("STOPPING=1", -1);
-    runner_retire_idle(a->runner, clock_now());
     worker_drain(a->core, clock_now(), &a->out);
 }
 
@@ -396,6 +443,8 @@ static err_t open_runner(struct agent *a, const struct agent_setup *s, struct er
                               on_scraped, on_complaint, on_gone};
     err_t err = files_open(&a->files, s->root, (uint32_t)o->keep_trials, em);
     if (!err)
+        err = files_checkpoints_open(&a->files, o->checkpoints, em);
+    if (!err)
         files_keep_old(&a->files);
     return err ? err : runner_open(&a->runner, &c, &e, em);
 }
@@ -439,6 +488,8 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
     if (!e)
         e = open_runner(a, s, em);
     if (!e) {
+        struct sealer_events se = {a, on_checked, on_sealed};
+        a->sealer = sealer_new(&a->loop.uv, &se);
         open_core(a, s);
         e = open_uplink(a, s, em);
     }
@@ -469,6 +520,7 @@ void agent_close(struct agent *a)
         return;
     fdwatch_close(a->parent);
     runner_close(a->runner);
+    sealer_close(a->sealer);
     supply_free(a->supply);
     uplink_close(a->uplink);
     if (a->loop_open)

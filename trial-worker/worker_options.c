@@ -28,6 +28,13 @@ static const struct opt_row rows[] = {
      .help =
          "Directory for the farm's files, studies and attempts; made if it is not there. Default: "
          "$XDG_CACHE_HOME/tunefarm/worker, else ~/.cache/tunefarm/worker."},
+    {.name = "checkpoints",
+     .type = OPT_STR,
+     .offset = AT(checkpoints),
+     .value = "DIR",
+     .help = "Directory for trials' checkpoints, until they have ended. Workers that share it, on "
+             "one machine or on storage that all of them see, go on from one another's. Default: "
+             "checkpoints under --root."},
     {.name = "slots",
      .letter = 's',
      .type = OPT_U64,

@@ -5,7 +5,7 @@
 #include "daemonopt.h"
 
 struct worker_options {
-    const char *broker, *root, *key, *name, *gpus;
+    const char *broker, *root, *checkpoints, *key, *name, *gpus;
     struct opt_list labels;
     uint64_t slots, keep_trials, memory, output_cap;
     double cpus;

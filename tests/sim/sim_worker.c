@@ -152,6 +152,10 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
     case WFX_EXIT:
         sim_at(s, s->now, on_gone, w, w->node.generation, 0);
         break;
+    case WFX_CHECK: /* no study here has checkpoints */
+    case WFX_SEAL:
+    case WFX_TIDY:
+    case WFX_ASK:
     case WFX_DROP_SPEC:
     case WFX_FACT:
         break;

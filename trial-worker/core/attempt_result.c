@@ -185,9 +185,10 @@ static void judge(struct attempt *a, const struct child_end *end, struct msg_fin
     }
 }
 
+/* A program that gives up because it was asked to leave has said nothing about its point. */
 static bool released(const struct attempt *a)
 {
-    return !a->has_result &&
+    return (!a->has_result || a->result == REPORT_PRUNED) &&
            (a->cause == END_RELEASE || (a->cause == END_STOP && a->stop_why == STOP_PAUSE));
 }
 

@@ -150,6 +150,7 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
     l->state = LINK_UP;
     l->session = m->session;
     l->timeline = m->timeline;
+    l->farm = m->farm;
     l->hellos = 0;
     l->hello_again = CLOCK_NEVER;
     l->beat_ns = ms(m->beat_ms, l->beat_ns);
@@ -181,6 +182,8 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
     l->flush_ns = ms(m->flush_ms, l->flush_ns);
     for (uint32_t i = 0; i < m->verdicts.n; i++)
         apply_verdict(w, now, &m->verdicts.v[i], fx);
+    if (m->leave)
+        drain_on_order(w, now, m->at_once, m->deadline_ms, fx);
 }
 
 void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,
