@@ -24,13 +24,14 @@ struct metric {
 };
 struct tunefarm {
     int fd; /* -1 = not under tunefarm: reports go to standard output */
-    bool served, over, in_trial, ended, has_last, stopped;
+    bool served, over, in_trial, ended, has_last, stopped, wanted;
     char metric[132];
     char *in; /* bytes read */
     size_t n, cap;
-    char *line;                  /* the current trial's */
-    char *params, *dir, *resume; /* owned texts of it */
-    struct chain *texts;         /* what tunefarm_param_text() gave */
+    char *line;                                   /* the current trial's */
+    char *params, *dir, *resume, *checkpoint_dir; /* owned texts of it */
+    int64_t resume_step;
+    struct chain *texts; /* what tunefarm_param_text() gave */
     uint64_t trial, attempt, seed;
     double last;
     char why[32];
@@ -216,7 +217,8 @@ static void forget_trial(struct tunefarm *t)
     free(t->params);
     free(t->dir);
     free(t->resume);
-    t->line = t->params = t->dir = t->resume = NULL;
+    free(t->checkpoint_dir);
+    t->line = t->params = t->dir = t->resume = t->checkpoint_dir = NULL;
     while (t->texts) {
         struct chain *next = t->texts->next;
         free(t->texts);
@@ -388,8 +390,11 @@ static void begin_trial(struct tunefarm *t, char *line)
         t->params = strndup(params, (size_t)(skip_value(params) - params));
     t->dir = dir ? copy_string(dir) : NULL;
     t->resume = resume ? copy_string(resume) : NULL;
+    t->resume_step = (int64_t)read_u64(member(line, "resume_step"));
+    const char *checkpoints = member(line, "checkpoint_dir");
+    t->checkpoint_dir = checkpoints ? copy_string(checkpoints) : NULL;
     t->in_trial = true;
-    t->ended = t->has_last = t->stopped = false;
+    t->ended = t->has_last = t->stopped = t->wanted = false;
     t->n_metrics = 0;
 }
 
@@ -456,6 +461,16 @@ const char *tunefarm_resume(const struct tunefarm *t)
     return t ? t->resume : NULL;
 }
 
+int64_t tunefarm_resume_step(const struct tunefarm *t)
+{
+    return t && t->resume ? t->resume_step : 0;
+}
+
+const char *tunefarm_checkpoint_dir(const struct tunefarm *t)
+{
+    return t && t->checkpoint_dir ? t->checkpoint_dir : tunefarm_dir(t);
+}
+
 const char *tunefarm_params(const struct tunefarm *t)
 {
     return t && t->params ? t->params : "{}";
@@ -518,22 +533,36 @@ int tunefarm_report(struct tunefarm *t, int64_t step, double loss)
     return tunefarm_stopped(t);
 }
 
-int tunefarm_stopped(struct tunefarm *t)
+/* What the worker has to say about the current trial. */
+static void listen(struct tunefarm *t)
 {
     char *line;
     if (!t || t->fd < 0 || !t->in_trial)
-        return 0;
+        return;
     while (!t->stopped && (line = take_line(t, false)) != NULL) {
         const char *stop = member(line, "stop"), *trial = member(line, "trial");
-        if (stop && (!trial || read_u64(trial) == t->trial)) {
+        bool mine = !trial || read_u64(trial) == t->trial;
+        if (stop && mine) {
             char *why = copy_string(stop);
             snprintf(t->why, sizeof t->why, "%.31s", why ? why : "stop");
             free(why);
             t->stopped = true;
         }
+        t->wanted |= mine && member(line, "checkpoint") != NULL;
         free(line);
     }
-    return t->stopped;
+}
+
+int tunefarm_stopped(struct tunefarm *t)
+{
+    listen(t);
+    return t && t->fd >= 0 && t->in_trial && t->stopped;
+}
+
+int tunefarm_checkpoint_wanted(struct tunefarm *t)
+{
+    listen(t);
+    return t && t->wanted;
 }
 
 const char *tunefarm_stop_why(const struct tunefarm *t)
@@ -547,6 +576,7 @@ void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step)
     char text[48];
     if (!may_report(t))
         return;
+    t->wanted = false;
     add(&o, "{\"checkpoint\":");
     add_string(&o, uri);
     snprintf(text, sizeof text, ",\"step\":%lld", (long long)step);
@@ -554,11 +584,21 @@ void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step)
     send_line(t, &o);
 }
 
+/* It was asked to stop for the time being. */
+static bool interrupted(const struct tunefarm *t)
+{
+    return t->stopped && (strcmp(t->why, "drain") == 0 || strcmp(t->why, "pause") == 0);
+}
+
 void tunefarm_final(struct tunefarm *t, double loss)
 {
     struct out o = {.n = 0};
     if (!may_report(t))
         return;
+    if (interrupted(t)) {
+        tunefarm_prune(t);
+        return;
+    }
     add(&o, "{");
     add_number(&o, t->metric, loss);
     add_metrics(t, &o);
