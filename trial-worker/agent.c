@@ -22,6 +22,7 @@
 #include "hash.h"
 #include "json.h"
 #include "log.h"
+#include "lookout.h"
 #include "runner.h"
 #include "sealer.h"
 #include "supply.h"
@@ -42,6 +43,7 @@ struct agent {
     struct runner *runner;
     struct supply *supply;
     struct sealer *sealer;
+    struct lookout *lookout; /* NULL: no cloud was named */
     struct uplink *uplink;
     struct fdwatch *parent;
     uint64_t session; /* the one that supply knows of */
@@ -183,6 +185,24 @@ static void on_sealed(void *self, uint64_t run, const struct seal *s)
 {
     struct agent *a = self;
     worker_on_sealed(a->core, clock_now(), run, s, &a->out);
+}
+
+static void on_coming(void *self, const struct cloud_notice *n)
+{
+    struct agent *a = self;
+    int64_t now = clock_now();
+    struct worker_leave l = {now + n->left_ms * NS_PER_MS, RELEASE_PREEMPT, n->reason};
+    LOG_W("PREEMPTION-NOTICE", "cloud=\"%s\" left_ms=%lld", n->reason, (long long)n->left_ms);
+    worker_leave(a->core, now, &l, &a->out);
+}
+
+static void on_cloud_trouble(void *self, const char *text, uint64_t failures)
+{
+    (void)self;
+    if (text)
+        LOG_W("CLOUD-UNREACHABLE", "why=\"%s\" failures=%llu", text, (unsigned long long)failures);
+    else
+        LOG_I("CLOUD-REACHED", "failures=%llu", (unsigned long long)failures);
 }
 
 /* ---- effects ---- */
@@ -459,6 +479,17 @@ static err_t open_uplink(struct agent *a, const struct agent_setup *s, struct er
     return uplink_open(&a->uplink, &a->loop, a->zmq, &c, &ue, em);
 }
 
+static err_t open_lookout(struct agent *a, struct errmsg *em)
+{
+    const struct worker_options *o = a->options;
+    struct lookout_config c = {
+        .loop = &a->loop.uv, .address = o->cloud_address, .every_ns = o->cloud_every};
+    struct lookout_events e = {a, on_coming, on_cloud_trouble};
+    if (!o->cloud || !cloud_by_name(o->cloud, &c.kind))
+        return ERR_OK;
+    return lookout_open(&a->lookout, &c, &e, em);
+}
+
 static err_t open_loop(struct agent *a, struct errmsg *em)
 {
     err_t e = loop_init(&a->loop, em);
@@ -493,6 +524,8 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
         open_core(a, s);
         e = open_uplink(a, s, em);
     }
+    if (!e)
+        e = open_lookout(a, em);
     int parent = daemonopt_fd(s->options->common.parent_fd);
     if (!e && parent >= 0)
         e = fdwatch_open(&a->parent, &a->loop, parent, on_parent_gone, a, em);
@@ -519,6 +552,7 @@ void agent_close(struct agent *a)
     if (!a)
         return;
     fdwatch_close(a->parent);
+    lookout_close(a->lookout);
     runner_close(a->runner);
     sealer_close(a->sealer);
     supply_free(a->supply);

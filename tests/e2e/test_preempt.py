@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(HELPER))
 
 from farm import FarmTest, oracle, study  # noqa: E402
 from interruptible import loss_after  # noqa: E402
+from metadata import Metadata  # noqa: E402
 
 
 def interruptible(name, trials, mode="line", steps=40, sleep_ms=50, ask=None, **more):
@@ -139,6 +140,71 @@ class PreemptTest(FarmTest):
         self.assertEqual((row["name"], row["state"], row["running"]), ("w1", "draining", 1))
         self.assertEqual(farm.processes.pop("worker1").wait(60), 0)  # its trial ended by itself
         self.assertEqual(self.finished_exactly(farm, 1, 80), {0: 1})
+
+    # ---- clouds ----
+
+    def cloud(self, name):
+        service = Metadata(name)
+        self.addCleanup(service.close)
+        return service, ["--cloud", name, "--cloud-address", service.address, "--cloud-every", "200ms"]
+
+    def preempted_by(self, name):
+        service, options = self.cloud(name)
+        farm = self.farm_with(interruptible("s", 2, ask="line"), *options)
+        self.second(farm)
+        service.coming = 30
+        self.assertEqual(farm.processes.pop("worker1").wait(30), 0)
+        self.assertIn("PREEMPTION-NOTICE", farm.log("worker1"))
+        self.assertEqual(self.finished_exactly(farm, 2, 40)[0], 2)
+        self.resumed_at_the_right_step(farm)
+        said = [text for kind, _, _, text in self.events(farm, 0) if kind == "closed"]
+        self.assertEqual(len(said), 1)
+        return service, farm
+
+    def test_aws(self):
+        service, _ = self.preempted_by("aws")
+        self.assertEqual([r for r in service.requests if r[0] == "PUT"], [("PUT", "/latest/api/token")])
+
+    def test_google(self):
+        self.preempted_by("google")
+
+    def test_azure(self):
+        self.preempted_by("azure")
+
+    def test_services_that_misbehave(self):
+        """Nothing of it ends or holds up the worker; it is said once, and when it is over; then a notice still counts."""
+        for name, faults in (("aws", ["expired", "500", "garbage", "slow", "endless", "drop"]), ("google", ["garbage", "drop"]),
+                             ("azure", ["500", "endless"])):
+            with self.subTest(name):
+                service, options = self.cloud(name)
+                farm = self.farm_with(interruptible("s", 1, steps=100000, sleep_ms=20, ask="line"), *options)
+                recovered = 0
+                for fault in faults:
+                    count = len(service.requests)
+                    service.fault = fault
+                    if fault == "expired":
+                        farm.wait(lambda: service.fault is None and len(service.requests) > count + 3, "a new token")
+                        continue
+                    recovered += 1
+                    farm.wait(lambda: farm.log("worker1").count("CLOUD-UNREACHABLE") == recovered, fault)
+                    count = len(service.requests)
+                    farm.wait(lambda: len(service.requests) > count + 1, "it asks on")
+                    service.fault = None
+                    farm.wait(lambda: farm.log("worker1").count("CLOUD-REACHED") == recovered, "that it can again")
+                self.assertEqual(farm.log("worker1").count("CLOUD-UNREACHABLE"), recovered)
+                self.assertNotIn("WORKER-LOST", farm.log("worker1"))
+                service.coming = 30
+                self.assertEqual(farm.processes.pop("worker1").wait(30), 0)
+                farm.tunefarm("stop", "s")
+                farm.wait_ended("s")
+                farm.stop()
+                farm.close()
+
+    def test_a_cloud_that_is_not_there(self):
+        farm = self.farm_with(interruptible("s", 1, ask="line"), "--cloud", "aws", "--cloud-address", "http://127.0.0.1:1",
+                              "--cloud-every", "100ms")
+        self.assertEqual(self.finished_exactly(farm, 1, 40), {0: 1})
+        self.assertEqual(farm.log("worker1").count("CLOUD-UNREACHABLE"), 1)
 
     # ---- what evaluators do ----
 
