@@ -39,7 +39,7 @@ struct cloud_notice {
     int64_t left_ms; /* until the machine goes; at least CLOUD_LEAST_MS */
     char reason[160];
 };
-#define CLOUD_LEAST_MS 5000
+#define CLOUD_LEAST_MS 2000
 
 bool cloud_by_name(const char *name, enum cloud_kind *out);
 void cloud_init(struct cloud *c, enum cloud_kind kind);
