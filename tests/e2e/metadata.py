@@ -7,12 +7,13 @@ import time
 
 
 class Metadata:
-    """cloud: aws, google, azure. `coming` = seconds of notice once the machine is to go; `fault` = what is wrong now:
+    """cloud: aws, google, azure. `deadline` = when the machine goes (wall clock), or None; `fault` = what is wrong now:
     None, "500", "garbage", "slow", "endless", "expired" (once), "drop"."""
 
     def __init__(self, cloud, machine="vm_7"):
         self.cloud, self.machine = cloud, machine
-        self.coming, self.fault, self.tokens, self.requests = None, None, 0, []
+        self.deadline = None
+        self.fault, self.tokens, self.requests = None, 0, []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,8 +78,12 @@ class Metadata:
             handler.connection.close()
         return True
 
+    def comes_in(self, seconds):
+        """The machine is to go."""
+        self.deadline = time.time() + seconds
+
     def at(self):
-        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.coming)
+        return datetime.datetime.fromtimestamp(self.deadline, datetime.timezone.utc)
 
     def aws(self, handler):
         if (handler.command, handler.path) == ("PUT", "/latest/api/token"):
@@ -90,7 +95,7 @@ class Metadata:
             return 404, ""
         if handler.headers.get("X-aws-ec2-metadata-token") != f"token{self.tokens}==":
             return 401, ""
-        if self.coming is None:
+        if self.deadline is None:
             return 404, "<html>404 - Not Found</html>"
         return 200, json.dumps({"action": "terminate", "time": self.at().strftime("%Y-%m-%dT%H:%M:%SZ")})
 
@@ -102,9 +107,9 @@ class Metadata:
             return 404, ""
         if "wait_for_change=true" in query:
             until = time.monotonic() + 5
-            while self.coming is None and time.monotonic() < until:
+            while self.deadline is None and time.monotonic() < until:
                 time.sleep(0.05)
-        return 200, "FALSE" if self.coming is None else "TRUE"
+        return 200, "FALSE" if self.deadline is None else "TRUE"
 
     def azure(self, handler):
         if handler.headers.get("Metadata") != "true":
@@ -117,7 +122,7 @@ class Metadata:
                  "ResourceType": "VirtualMachine", "Resources": [self.machine], "NotBefore": "", "Description": "",
                  "EventSource": "Platform"}
         events = [event]
-        if self.coming is not None:
+        if self.deadline is not None:
             before = self.at().strftime("%a, %d %b %Y %H:%M:%S GMT")
             events.append(dict(event, EventType="Preempt", Resources=["vm_1"], NotBefore=before))
             events.append(dict(event, EventType="Preempt", NotBefore=before))

@@ -152,7 +152,7 @@ class PreemptTest(FarmTest):
         service, options = self.cloud(name)
         farm = self.farm_with(interruptible("s", 2, ask="line"), *options)
         self.second(farm)
-        service.coming = 30
+        service.comes_in(30)
         self.assertEqual(farm.processes.pop("worker1").wait(30), 0)
         self.assertIn("PREEMPTION-NOTICE", farm.log("worker1"))
         self.assertEqual(self.finished_exactly(farm, 2, 40)[0], 2)
@@ -193,7 +193,7 @@ class PreemptTest(FarmTest):
                     farm.wait(lambda: farm.log("worker1").count("CLOUD-REACHED") == recovered, "that it can again")
                 self.assertEqual(farm.log("worker1").count("CLOUD-UNREACHABLE"), recovered)
                 self.assertNotIn("WORKER-LOST", farm.log("worker1"))
-                service.coming = 30
+                service.comes_in(30)
                 self.assertEqual(farm.processes.pop("worker1").wait(30), 0)
                 farm.tunefarm("stop", "s")
                 farm.wait_ended("s")
