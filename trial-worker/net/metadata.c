@@ -5,16 +5,17 @@
  * http is spoken, and an answer ends at 16 KiB or when its time is over. */
 #include "metadata.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 
 #include "alloc.h"
 #include "buf.h"
 #include "clock.h"
+#include "curlapi.h"
 
 #define CONNECT_MS 2000L
 
 struct metadata {
+    struct curlapi api;
     CURLM *multi;
     CURL *easy; /* the question under way; NULL = none */
     struct curl_slist *headers;
@@ -37,7 +38,7 @@ static void release(struct metadata *m)
 {
     if (--m->handles > 0)
         return;
-    curl_global_cleanup();
+    m->api.global_cleanup();
     free(m);
 }
 
@@ -56,14 +57,14 @@ static void finish(struct metadata *m, CURLcode code)
 {
     long status = 0;
     if (code == CURLE_OK)
-        curl_easy_getinfo(m->easy, CURLINFO_RESPONSE_CODE, &status);
+        m->api.easy_getinfo(m->easy, CURLINFO_RESPONSE_CODE, &status);
     else if (m->too_long)
         snprintf(m->text, sizeof m->text, "the answer has more than %d bytes", METADATA_ANSWER);
     else if (!m->text[0])
-        snprintf(m->text, sizeof m->text, "%s", curl_easy_strerror(code));
-    curl_multi_remove_handle(m->multi, m->easy);
-    curl_easy_cleanup(m->easy);
-    curl_slist_free_all(m->headers);
+        snprintf(m->text, sizeof m->text, "%s", m->api.easy_strerror(code));
+    m->api.multi_remove_handle(m->multi, m->easy);
+    m->api.easy_cleanup(m->easy);
+    m->api.slist_free_all(m->headers);
     m->easy = NULL;
     m->headers = NULL;
     m->fn(m->self, status, buf_str(&m->body), m->text);
@@ -73,7 +74,7 @@ static void look(struct metadata *m)
 {
     int left;
     CURLMsg *msg;
-    while (!m->closed && (msg = curl_multi_info_read(m->multi, &left)) != NULL)
+    while (!m->closed && (msg = m->api.multi_info_read(m->multi, &left)) != NULL)
         if (msg->msg == CURLMSG_DONE)
             finish(m, msg->data.result);
 }
@@ -82,7 +83,7 @@ static void on_time(uv_timer_t *t)
 {
     struct metadata *m = t->data;
     int running;
-    curl_multi_socket_action(m->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    m->api.multi_socket_action(m->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     look(m);
 }
 
@@ -108,7 +109,7 @@ static void on_ready(uv_poll_t *p, int status, int events)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
-    curl_multi_socket_action(m->multi, w->fd, flags, &running);
+    m->api.multi_socket_action(m->multi, w->fd, flags, &running);
     look(m);
 }
 
@@ -130,7 +131,7 @@ static struct watch *watch_new(struct metadata *m, curl_socket_t fd)
         return NULL;
     }
     m->handles++;
-    curl_multi_assign(m->multi, fd, w);
+    m->api.multi_assign(m->multi, fd, w);
     return w;
 }
 
@@ -143,7 +144,7 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *self, void *m
         if (w) {
             uv_poll_stop(&w->poll);
             uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-            curl_multi_assign(m->multi, fd, NULL);
+            m->api.multi_assign(m->multi, fd, NULL);
         }
         return 0;
     }
@@ -160,49 +161,54 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *self, void *m
 void metadata_ask(struct metadata *m, const struct metadata_request *r)
 {
     REQUIRE(!m->easy && !m->closed);
-    CURL *c = m->easy = curl_easy_init();
+    CURL *c = m->easy = m->api.easy_init();
     REQUIRE(c != NULL);
     buf_clear(&m->body);
     m->too_long = false;
     m->text[0] = 0;
     for (size_t i = 0; i < r->n_headers; i++)
-        m->headers = curl_slist_append(m->headers, r->headers[i]);
-    curl_easy_setopt(c, CURLOPT_URL, r->url);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, m->headers);
+        m->headers = m->api.slist_append(m->headers, r->headers[i]);
+    m->api.easy_setopt(c, CURLOPT_URL, r->url);
+    m->api.easy_setopt(c, CURLOPT_HTTPHEADER, m->headers);
     if (r->put)
-        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "PUT");
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(r->patience_ns / NS_PER_MS));
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "tunefarm-worker");
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, m);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, m->text);
-    curl_multi_add_handle(m->multi, c); /* sets the time, so it begins from the loop */
+        m->api.easy_setopt(c, CURLOPT_CUSTOMREQUEST, "PUT");
+    m->api.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
+    m->api.easy_setopt(c, CURLOPT_PROXY, "");
+    m->api.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    m->api.easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+    m->api.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    m->api.easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(r->patience_ns / NS_PER_MS));
+    m->api.easy_setopt(c, CURLOPT_USERAGENT, "tunefarm-worker");
+    m->api.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
+    m->api.easy_setopt(c, CURLOPT_WRITEDATA, m);
+    m->api.easy_setopt(c, CURLOPT_ERRORBUFFER, m->text);
+    m->api.multi_add_handle(m->multi, c); /* sets the time, so it begins from the loop */
 }
 
 err_t metadata_open(struct metadata **out, uv_loop_t *loop, metadata_answer *fn, void *self,
                     struct errmsg *em)
 {
-    if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+    struct curlapi api;
+    err_t e = curlapi_open(&api, em);
+    if (e)
+        return e;
+    if (api.global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
         return errmsg_set(em, ERR_NOMEM, "libcurl cannot begin");
-    CURLM *multi = curl_multi_init();
+    CURLM *multi = api.multi_init();
     if (!multi) {
-        curl_global_cleanup();
+        api.global_cleanup();
         return errmsg_set(em, ERR_NOMEM, "libcurl cannot begin");
     }
     struct metadata *m = alloc_zero(sizeof *m);
-    *m = (struct metadata){.multi = multi, .loop = loop, .fn = fn, .self = self, .handles = 1};
+    *m = (struct metadata){
+        .api = api, .multi = multi, .loop = loop, .fn = fn, .self = self, .handles = 1};
     buf_init(&m->body, METADATA_ANSWER + 1);
     REQUIRE(uv_timer_init(loop, &m->timer) == 0);
     m->timer.data = m;
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_watch);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, m);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_time);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, m);
+    api.multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_watch);
+    api.multi_setopt(multi, CURLMOPT_SOCKETDATA, m);
+    api.multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_time);
+    api.multi_setopt(multi, CURLMOPT_TIMERDATA, m);
     *out = m;
     return ERR_OK;
 }
@@ -218,11 +224,11 @@ void metadata_close(struct metadata *m)
         return;
     m->closed = true;
     if (m->easy) {
-        curl_multi_remove_handle(m->multi, m->easy);
-        curl_easy_cleanup(m->easy);
-        curl_slist_free_all(m->headers);
+        m->api.multi_remove_handle(m->multi, m->easy);
+        m->api.easy_cleanup(m->easy);
+        m->api.slist_free_all(m->headers);
     }
-    curl_multi_cleanup(m->multi); /* takes its watches back */
+    m->api.multi_cleanup(m->multi); /* takes its watches back */
     buf_fini(&m->body);
     uv_close((uv_handle_t *)&m->timer, on_timer_closed);
 }
