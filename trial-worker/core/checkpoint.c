@@ -67,12 +67,13 @@ static void ask_by_line(const struct attempt *a, int64_t left, struct worker_out
 {
     struct buf b;
     struct jsonw j;
+    int64_t ms = left / NS_PER_MS;
     buf_init(&b, 0);
     jsonw_init(&j, &b);
     jsonw_object(&j);
     jsonw_keyz(&j, "checkpoint");
     jsonw_object(&j);
-    jsonw_kf64(&j, "deadline_s", (double)(left / NS_PER_MS) / 1000);
+    jsonw_kf64(&j, "deadline_s", (double)ms / 1000);
     jsonw_end(&j);
     jsonw_ku64(&j, "trial", a->desc.trial);
     jsonw_end(&j);

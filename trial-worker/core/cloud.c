@@ -14,7 +14,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <strings.h>
-#include <time.h>
 
 #include "clock.h"
 #include "json.h"
@@ -138,18 +137,64 @@ static int64_t days_from(int64_t year, int64_t month, int64_t day)
 }
 
 struct moment {
-    int year, month, day, hour, minute, second;
+    int64_t year, month, day, hour, minute, second;
+    char name[4]; /* of the month */
 };
+
+static int64_t *part_of(struct moment *m, char letter)
+{
+    switch (letter) {
+    case 'y':
+        return &m->year;
+    case 'o':
+        return &m->month;
+    case 'd':
+        return &m->day;
+    case 'h':
+        return &m->hour;
+    case 'i':
+        return &m->minute;
+    default:
+        return &m->second;
+    }
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* y, o, d, h, i, s stand for a digit each, a for a letter, n for a letter of the month's name;
+ * everything else for itself. */
+static bool read_moment(const char *z, const char *form, struct moment *m)
+{
+    size_t named = 0;
+    *m = (struct moment){0};
+    for (; *form && *z; form++, z++) {
+        if (strchr("yodhis", *form)) {
+            int64_t *part = part_of(m, *form);
+            if (*z < '0' || *z > '9')
+                return false;
+            *part = *part * 10 + (*z - '0');
+        } else if (*form == 'a' || *form == 'n') {
+            if (!is_letter(*z))
+                return false;
+            if (*form == 'n' && named < sizeof m->name - 1)
+                m->name[named++] = *z;
+        } else if (*form != *z) {
+            return false;
+        }
+    }
+    return !*form && !*z;
+}
 
 static bool to_ms(const struct moment *m, int64_t *ms)
 {
-    if (m->year < 1970 || m->year > 9999 || m->month < 1 || m->month > 12 || m->day < 1 ||
-        m->day > 31 || m->hour < 0 || m->hour > 23 || m->minute < 0 || m->minute > 59 ||
-        m->second < 0 || m->second > 60)
+    if (m->year < 1970 || m->month < 1 || m->month > 12 || m->day < 1 || m->day > 31 ||
+        m->hour > 23 || m->minute > 59 || m->second > 60)
         return false;
-    int64_t seconds =
-        days_from(m->year, m->month, m->day) * 86400 + m->hour * 3600 + m->minute * 60 + m->second;
-    *ms = seconds * 1000;
+    int64_t days = days_from(m->year, m->month, m->day);
+    *ms = (((days * 24 + m->hour) * 60 + m->minute) * 60 + m->second) * 1000;
     return true;
 }
 
@@ -157,10 +202,7 @@ static bool to_ms(const struct moment *m, int64_t *ms)
 static bool read_iso(const char *z, int64_t *ms)
 {
     struct moment m;
-    int end = 0;
-    return sscanf(z, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &m.year, &m.month, &m.day, &m.hour, &m.minute,
-                  &m.second, &end) == 6 &&
-           end > 0 && z[end] == 0 && to_ms(&m, ms);
+    return read_moment(z, "yyyy-oo-ddThh:ii:ssZ", &m) && to_ms(&m, ms);
 }
 
 /* Mon, 19 Sep 2016 18:29:47 GMT */
@@ -168,16 +210,12 @@ static bool read_http_date(const char *z, int64_t *ms)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct moment m;
-    char name[4] = "";
-    int end = 0;
-    if (sscanf(z, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &m.day, name, &m.year,
-               &m.hour, &m.minute, &m.second, &end) != 6 ||
-        end == 0 || z[end] != 0 || strlen(name) != 3)
+    if (!read_moment(z, "aaa, dd nnn yyyy hh:ii:ss GMT", &m))
         return false;
-    const char *at = strstr(months, name);
+    const char *at = strstr(months, m.name);
     if (!at || (at - months) % 3 != 0)
         return false;
-    m.month = (int)((at - months) / 3) + 1;
+    m.month = (at - months) / 3 + 1;
     return to_ms(&m, ms);
 }
 
