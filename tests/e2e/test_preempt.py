@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import unittest
 
@@ -254,6 +255,30 @@ class PreemptTest(FarmTest):
         farm.tunefarm("resume", "s", "0")
         self.assertEqual(self.finished_exactly(farm, 1, 40), {0: 2})
         self.resumed_at_the_right_step(farm)
+
+    def test_run_interrupted(self):
+        """Ctrl-C on tunefarm run has the trials write checkpoints; the same command goes on from them."""
+        farm = self.farm()
+        folder = os.path.dirname(farm.write_study(interruptible("s", 1, ask="line")))
+        for source in (os.path.join(HERE, "interruptible.py"), HELPER):
+            shutil.copy(source, folder)
+        command = [os.path.join(os.environ["TUNEFARM_BIN"], "tunefarm"), "run", "study.yaml", "--json"]
+        run = subprocess.Popen(command, cwd=folder, env=farm.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def began():
+            done = farm.tunefarm("sql", "--json", "select 1 as x from report where step >= 4", broker=False, cwd=folder, check=False)
+            return done.stdout.strip()
+        farm.wait(began, "the run")
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(60), 130)
+        self.assertEqual(subprocess.run(command, cwd=folder, env=farm.env, capture_output=True, timeout=120).returncode, 0)
+        farm.db = os.path.join(folder, "s.tunefarm.db")
+        self.resumed_at_the_right_step(farm)
+        con = sqlite3.connect(f"file:{farm.db}?mode=ro", uri=True)
+        row = con.execute("select state, attempt, crashes, lost, loss, json_extract(params, '$.x') from trial").fetchone()
+        con.close()
+        self.assertEqual(row[:4], ("complete", 2, 0, 0))
+        self.assertEqual(row[4], loss_after(row[5], 40))
 
 
 if __name__ == "__main__":

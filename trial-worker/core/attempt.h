@@ -140,6 +140,7 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
 
 /* attempt_result.c: the FINAL or RELEASE of an attempt whose process is gone (end NULL: it never
  * had one, or a served evaluator that lives on), put into its outbox. */
+bool attempt_given_back(const struct attempt *a); /* its end, if it came now, would be a RELEASE */
 void attempt_conclude(struct attempt *a, const struct child_end *end, int64_t now);
 
 #endif

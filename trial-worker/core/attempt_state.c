@@ -128,11 +128,13 @@ static void act_exited(const struct context *c)
 static void act_hold(const struct context *c)
 {
     struct attempt *a = c->a;
-    const struct child_end *end = c->in->end;
+    const struct child_end *end = c->in ? c->in->end : NULL;
     disarm(a);
-    a->end = *end;
-    a->end.output =
-        end->output.n ? str_make(str_dupz(end->output), end->output.n) : (struct str){0};
+    if (end) {
+        a->end = *end;
+        a->end.output =
+            end->output.n ? str_make(str_dupz(end->output), end->output.n) : (struct str){0};
+    }
     a->kill_at = c->now + drain_grace(c->w, SEAL_NS, c->now);
 }
 
@@ -146,6 +148,12 @@ static void act_served_result(const struct context *c)
 {
     worker_out_add(c->fx, WFX_END)->run_id = c->a->desc.run;
     conclude(c, NULL);
+}
+
+static void act_served_hold(const struct context *c)
+{
+    worker_out_add(c->fx, WFX_END)->run_id = c->a->desc.run;
+    act_hold(c);
 }
 
 /* The result is known; the program may tidy up for as long as a stopped one may. */
@@ -322,7 +330,8 @@ void attempt_event(struct worker *w, struct attempt *a, enum attempt_event e,
     struct cell cell = table[a->state][e];
     if (e == EVENT_RESULT && attempt_served(a) && cell.next == ATTEMPT_REAPING &&
         a->state != ATTEMPT_REAPING)
-        cell = (struct cell){ATTEMPT_DONE, act_served_result};
+        cell = checkpoint_holds(a, NULL, fx) ? (struct cell){ATTEMPT_SEALING, act_served_hold}
+                                             : (struct cell){ATTEMPT_DONE, act_served_result};
     if (e == EVENT_STOP && cell.act == act_stop && is_pause(a, in))
         cell = (struct cell){ATTEMPT_RUNNING, act_ask_for_pause};
     if (e == EVENT_EXITED && cell.act == act_exited && checkpoint_holds(a, in->end, fx))

@@ -119,7 +119,7 @@ bool checkpoint_ask(struct worker *w, struct attempt *a, int64_t now, struct wor
  * checkpoint is whole. */
 static bool left_one(const struct attempt *a, const struct child_end *end)
 {
-    return a->asked && !a->answered && end->exit_code == 0 && end->signal == 0 &&
+    return end && a->asked && !a->answered && end->exit_code == 0 && end->signal == 0 &&
            a->desc.spec->objective.checkpoint_ask == CHECKPOINT_BY_SIGNAL;
 }
 
@@ -132,7 +132,8 @@ static int64_t step_reached(const struct attempt *a)
 
 bool checkpoint_holds(struct attempt *a, const struct child_end *end, struct worker_out *fx)
 {
-    if (!attempt_wanted(a) || (a->has_result && a->result != REPORT_ERROR))
+    bool over = (a->has_result && a->result != REPORT_ERROR) || a->cause == END_STOP;
+    if (!attempt_wanted(a) || (over && !attempt_given_back(a)))
         return false;
     if (!a->sealing.place && left_one(a, end))
         take(a, STR(""), step_reached(a), 0, fx);
@@ -148,6 +149,13 @@ static void tell(struct attempt *a, const struct seal *s, struct worker_out *fx)
     outbox_checkpoint(&a->outbox, &m);
     worker_out_fact(fx, FACT_CHECKPOINT, a, "step=%lld size=%llu", (long long)m.step,
                     (unsigned long long)m.size);
+}
+
+static void complain(struct attempt *a, struct str text, struct worker_out *fx)
+{
+    char z[256];
+    (void)str_copyz(z, sizeof z, str_make(text.p, str_utf8_cut(text, sizeof z - 1)));
+    attempt_complain(a, z, fx);
 }
 
 /* It has what the next attempt needs: nothing it does from now on would count. */
@@ -170,7 +178,7 @@ void worker_on_sealed(struct worker *w, int64_t now, uint64_t run, const struct 
     if (good)
         tell(a, s, fx);
     else if (a->sealing.place[0])
-        attempt_complain(a, worker_out_text(fx, s->text).p, fx);
+        complain(a, s->text, fx);
     a->answered |= good && a->asked;
     forget(&a->sealing);
     if (a->next.place)

@@ -93,7 +93,8 @@ void checkpoint_take(struct worker *w, struct attempt *a, const struct report_li
 bool checkpoint_ask(struct worker *w, struct attempt *a, int64_t now, struct worker_out *fx);
 /* Before its evaluator starts: true if the checkpoint has to be checked first. */
 bool checkpoint_check(struct attempt *a, struct worker_out *fx);
-/* Its process has ended: true if a digest has to be waited for before that is told. */
+/* Its process has ended (NULL: or a served one is done with it): true if a digest has to be waited
+ * for before that is told. */
 bool checkpoint_holds(struct attempt *a, const struct child_end *end, struct worker_out *fx);
 void checkpoint_drop(struct attempt *a); /* what was not sealed is forgotten */
 

@@ -266,6 +266,43 @@ static void giving_up_when_asked_to_leave_is_giving_back(void **state)
     assert_released(RELEASE_PREEMPT);
 }
 
+/* It need not wait to be stopped: what it named counts although it is done with the trial. */
+static void giving_up_right_behind_a_checkpoint(void **state)
+{
+    (void)state;
+    for (int served = 0; served < 2; served++) {
+        teardown(state);
+        setup(state);
+        uint64_t run = fix_run(&f, 1, served ? ",\"serve\":true" LINE : LINE);
+        leave_in(30 * NS_PER_S);
+        fix_line(&f, run, "{\"checkpoint\":\"c\",\"step\":3}");
+        fix_line(&f, run, "{\"pruned\":true}");
+        if (served)
+            assert_int_equal(fix_effects(&f, WFX_END), 1);
+        else
+            fix_exit(&f, run, 0, 0, "");
+        assert_int_equal(fix_messages(&f, MSG_RELEASE), 0);
+        fix_seal(&f, run, SEAL_OK, "/c", STR("x"));
+        assert_int_equal(fix_messages(&f, MSG_CHECKPOINT), 1);
+        assert_released(RELEASE_PREEMPT);
+    }
+}
+
+static void cancelled_while_it_is_asked(void **state)
+{
+    (void)state;
+    uint64_t run = fix_run(&f, 1, LINE);
+    leave_in(30 * NS_PER_S);
+    fix_line(&f, run, "{\"checkpoint\":\"c\",\"step\":3}");
+    struct msg_stop stop = {.study = 3, .trial = 1, .attempt = 1, .why = STOP_CANCEL};
+    fix_send(&f, MSG_STOP, &stop);
+    assert_int_equal(fix_signals(&f, SIGTERM), 1);
+    fix_exit(&f, run, -1, SIGTERM, "");
+    assert_int_equal(fix_messages(&f, MSG_FINAL), 1); /* nobody needs the digest any more */
+    fix_seal(&f, run, SEAL_OK, "/c", STR("x"));
+    assert_int_equal(fix_messages(&f, MSG_CHECKPOINT), 0);
+}
+
 static void the_end_waits_for_the_digest(void **state)
 {
     (void)state;
@@ -424,6 +461,8 @@ int main(void)
         T(an_order_at_once),
         T(a_result_wins),
         T(giving_up_when_asked_to_leave_is_giving_back),
+        T(giving_up_right_behind_a_checkpoint),
+        T(cancelled_while_it_is_asked),
         T(the_end_waits_for_the_digest),
         T(a_digest_that_takes_too_long),
         T(unwanted_while_its_digest_is_computed),
