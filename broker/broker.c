@@ -11,12 +11,13 @@
 
 #include "alloc.h"
 #include "clock.h"
-#include "codec.h"
 #include "endpoint.h"
-#include "envelope.h"
 #include "fdwatch.h"
+#include "intake.h"
 #include "journal.h"
 #include "keyfile.h"
+#include "laggards.h"
+#include "loading.h"
 #include "log.h"
 #include "place.h"
 #include "record_log.h"
@@ -26,13 +27,13 @@
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   ((size_t)4 << 20)
 #define GROUP_ASKS    64u
-#define GROUPS_AHEAD                                                                               \
-    4u /* at the journal; more would be gathered without bound by a peer that is faster than the   \
-          disk */
+/* At the journal; a peer that is faster than the disk would make more without bound. */
+#define GROUPS_AHEAD 4u
 #define HOUSEKEEPING NS_PER_S
 #define SWEEP        (60 * NS_PER_S)
 #define FLUSH_AT_END NS_PER_S
 #define SPARE_GROUPS 4u
+#define RECORD_SPARE (UINT64_C(256) << 20) /* what a recording leaves of the disk */
 
 struct broker {
     struct broker_options o;
@@ -46,6 +47,7 @@ struct broker {
     struct journal *journal;
     struct router *router;
     struct farm *farm;
+    struct intake *in; /* every input of the farm goes through it */
     struct group *gather;
     struct group *spare[SPARE_GROUPS];
     size_t n_spare;
@@ -54,6 +56,7 @@ struct broker {
     bool ending, flushed;
     int64_t kept_at, swept_at, watchdog_at;
     int64_t deaf_since; /* 0 = it reads */
+    struct laggards laggards;
 };
 
 /* ---- groups ---- */
@@ -82,16 +85,17 @@ static void release(struct broker *b, struct group *g, int64_t now)
     for (size_t i = 0; i < g->fx.n_messages; i++) {
         const struct fx_message *m = &g->fx.messages[i];
         if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
-            farm_on_peer_gone(b->farm, now, m->peer, &b->gather->fx);
+            intake_peer_gone(b->in, now, m->peer, &b->gather->fx);
+        else if (m->kind == MSG_EVENTS)
+            laggards_notice(&b->laggards, b->router, b->in, m->peer);
     }
     for (size_t i = 0; i < g->fx.n_feed; i++) {
         const struct fx_feed *m = &g->fx.feed[i];
         router_publish(b->router, m->study, m->kind, effects_str(&g->fx, m->body));
     }
-    for (size_t i = 0; i < g->fx.n_records; i++)
-        record_log(&g->fx, &g->fx.records[i]);
+    record_log(&g->fx);
     for (size_t i = 0; i < g->n_answers; i++)
-        farm_on_answer(b->farm, now, &g->answers[i], &b->gather->fx);
+        intake_answer(b->in, now, &g->answers[i], &b->gather->fx);
     recycle(b, g);
 }
 
@@ -106,6 +110,7 @@ static void take_done(struct broker *b, int64_t now)
 static void submit(struct broker *b)
 {
     struct group *g = b->gather;
+    intake_group(b->in, &g->fx);
     b->gather = new_group(b);
     g->submitted = true;
     b->in_flight++;
@@ -131,7 +136,7 @@ static void listen_if_not_behind(struct broker *b, int64_t now)
     if (behind == (b->deaf_since != 0))
         return;
     if (!behind)
-        farm_on_deaf(b->farm, now - b->deaf_since);
+        intake_deaf(b->in, now - b->deaf_since);
     b->deaf_since = behind ? now : 0;
     router_pause(b->router, behind);
 }
@@ -153,7 +158,7 @@ static int64_t hand_over(struct broker *b, int64_t now)
     for (int turns = 0; turns < 4; turns++) {
         if (b->in_flight && (!is_large(&b->gather->fx) || is_behind(b)))
             return CLOCK_NEVER;
-        wake = farm_tick(b->farm, now, &b->gather->fx);
+        wake = intake_tick(b->in, now, &b->gather->fx);
         recount(b);
         const struct effects *fx = &b->gather->fx;
         if (effects_empty(fx))
@@ -163,6 +168,7 @@ static int64_t hand_over(struct broker *b, int64_t now)
             return CLOCK_NEVER;
         }
         struct group *g = b->gather;
+        intake_group(b->in, fx);
         b->gather = new_group(b);
         release(b, g, now);
     }
@@ -171,11 +177,11 @@ static int64_t hand_over(struct broker *b, int64_t now)
 
 static void keep_house(struct broker *b, int64_t now)
 {
-    farm_on_full(b->farm, now, journal_full(b->journal), &b->gather->fx);
+    intake_full(b->in, now, journal_full(b->journal), &b->gather->fx);
     if (now - b->kept_at < HOUSEKEEPING)
         return;
     b->kept_at = now;
-    farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
+    intake_set_wall(b->in, clock_wall_ms() - now / NS_PER_MS);
     if (b->watchdog_at && now >= b->watchdog_at) {
         loop_notify("WATCHDOG=1", -1);
         b->watchdog_at = now + loop_watchdog_interval();
@@ -201,7 +207,7 @@ static void end_in_order(struct broker *b, int64_t now)
 {
     if (!b->flushed && !b->in_flight) {
         b->flushed = true;
-        farm_flush_rows(b->farm, now, true, &b->gather->fx);
+        intake_flush_rows(b->in, now, true, &b->gather->fx);
         submit(b);
     } else if (b->flushed && !b->in_flight) {
         loop_stop(&b->loop);
@@ -214,12 +220,13 @@ static void on_turn(struct loop *l, int64_t now)
     b->armed = false;
     keep_house(b, now);
     take_done(b, now);
+    laggards_look(&b->laggards, b->router, b->in);
     listen_if_not_behind(b, now);
     sweep(b, now);
     int64_t wake = hand_over(b, now);
     if (b->ending)
         end_in_order(b, now);
-    int64_t house = now + (b->watchdog_at ? NS_PER_S : SWEEP);
+    int64_t house = now + (b->laggards.n ? LAGGARDS_LOOK : b->watchdog_at ? NS_PER_S : SWEEP);
     if (b->armed) /* a message came while this one was sending */
         wake = now;
     loop_wake_at(l, wake < house ? wake : house);
@@ -242,11 +249,11 @@ static void on_wake(struct loop *l, int64_t now)
     (void)now; /* on_turn follows */
 }
 
-static void on_message(void *self, const struct farm_input *in)
+static void on_message(void *self, const struct farm_input *in, struct str body)
 {
     struct broker *b = self;
     int64_t now = clock_now();
-    farm_on_message(b->farm, now, in, &b->gather->fx);
+    intake_message(b->in, now, in, body, &b->gather->fx);
     listen_if_not_behind(b, now);
     arm(b);
 }
@@ -256,7 +263,7 @@ static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, e
 {
     struct broker *b = self;
     LOG_D("BAD-FRAME", "kind=%u error=%s text=\"%s\"", kind, err_name(e), text);
-    farm_on_bad_frame(b->farm, peer, session, kind, e, text, &b->gather->fx);
+    intake_bad_frame(b->in, peer, session, kind, e, text, &b->gather->fx);
     listen_if_not_behind(b, clock_now());
     arm(b);
 }
@@ -264,7 +271,7 @@ static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, e
 static void on_gap(void *self, uint64_t peer, uint64_t session)
 {
     struct broker *b = self;
-    farm_on_gap(b->farm, peer, session, &b->gather->fx);
+    intake_gap(b->in, peer, session, &b->gather->fx);
     arm(b);
 }
 
@@ -277,7 +284,7 @@ static uint8_t on_role(void *self, uint64_t session)
 static void on_feed_wanted(void *self, bool wanted)
 {
     struct broker *b = self;
-    farm_set_feed(b->farm, wanted);
+    intake_set_feed(b->in, wanted);
     arm(b);
 }
 
@@ -327,81 +334,30 @@ static void on_hup(struct loop *l)
 
 /* ---- start ---- */
 
-struct loading {
-    struct broker *b;
-    struct arena arena;
-    struct buf spec;
-};
-
-static err_t read_spec(struct loading *l, struct digest digest, struct envelope *env,
-                       struct errmsg *em)
+/* A file that is there is never written over: then the name gets the number of this start. */
+static err_t open_tape(struct broker *b, struct tape **tape, struct errmsg *em)
 {
-    buf_clear(&l->spec);
-    err_t e = journal_blob(l->b->journal, digest, &l->spec, em);
+    struct tape_config c = {.path = b->o.record, .limit = b->o.record_limit, .spare = RECORD_SPARE};
+    struct buf name = {0};
+    *tape = NULL;
+    if (!c.path)
+        return ERR_OK;
+    err_t e = tape_create(tape, &c, em);
+    if (e == ERR_EXISTS) {
+        buf_printf(&name, "%s.%llu", b->o.record,
+                   (unsigned long long)journal_ids(b->journal).epoch);
+        c.path = buf_z(&name);
+        e = tape_create(tape, &c, em);
+    }
     if (e == ERR_OK)
-        e = envelope_read(buf_str(&l->spec), &l->arena, env, em);
-    return e == ERR_OK ? ERR_OK : errmsg_wrap(em, ERR_CORRUPT, "%s", l->b->o.db);
+        LOG_I("RECORDING", "file=%s limit=%llu", c.path, (unsigned long long)c.limit);
+    buf_fini(&name);
+    return e == ERR_OK ? ERR_OK : errmsg_wrap(em, e, "--record");
 }
 
-static err_t load_study(void *self, const struct study_image *i, struct errmsg *em)
+static err_t make_farm(struct broker *b, struct errmsg *em)
 {
-    struct loading *l = self;
-    struct envelope env;
-    arena_clear(&l->arena);
-    err_t e = read_spec(l, i->spec, &env, em);
-    return e == ERR_OK ? farm_load_study(l->b->farm, i, buf_str(&l->spec), &env, em) : e;
-}
-
-static err_t load_trial(void *self, const struct trial_image *i, struct errmsg *em)
-{
-    struct loading *l = self;
-    return farm_load_trial(l->b->farm, i, em);
-}
-
-static err_t load_request(void *self, const struct msg_reply *answer, struct errmsg *em)
-{
-    struct loading *l = self;
-    (void)em;
-    farm_load_request(l->b->farm, answer);
-    return ERR_OK;
-}
-
-static err_t load_record(void *self, uint64_t seq, struct str body, struct errmsg *em)
-{
-    struct loading *l = self;
-    struct record r;
-    struct envelope env;
-    arena_clear(&l->arena);
-    err_t e = record_decode(&r, body, &l->arena, em);
-    if (e != ERR_OK || r.seq != seq)
-        return errmsg_set(em, ERR_CORRUPT, "%s: the journal's record %llu cannot be read",
-                          l->b->o.db, (unsigned long long)seq);
-    bool spec = r.kind == REC_STUDY_CREATED || r.kind == REC_SPEC_ADDED;
-    if (spec && (e = read_spec(l, r.digest, &env, em)) != ERR_OK)
-        return e;
-    return farm_load_record(l->b->farm, &r, spec ? buf_str(&l->spec) : (struct str){0},
-                            spec ? &env : NULL, em);
-}
-
-static err_t load(struct broker *b, struct errmsg *em)
-{
-    struct loading l = {.b = b};
-    struct journal_reader r = {&l, load_study, load_trial, load_request, load_record};
-    int64_t now = clock_now();
-    arena_init(&l.arena, 0);
-    farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
-    err_t e = journal_load(b->journal, &r, em);
-    if (e == ERR_OK)
-        e = farm_load_check(b->farm, em);
-    arena_fini(&l.arena);
-    buf_fini(&l.spec);
-    if (e == ERR_OK)
-        farm_load_done(b->farm, clock_now(), journal_ids(b->journal).last_seq, &b->gather->fx);
-    return e;
-}
-
-static void make_farm(struct broker *b)
-{
+    struct tape *tape;
     struct farm_config c;
     struct journal_ids ids = journal_ids(b->journal);
     farm_config_defaults(&c);
@@ -419,7 +375,23 @@ static void make_farm(struct broker *b)
     c.lost_limit = (uint32_t)b->o.lost_limit;
     c.feed = router_feed(b->router);
     c.version = TUNEFARM_VERSION;
+    err_t e = open_tape(b, &tape, em);
+    if (e != ERR_OK)
+        return e;
     b->farm = farm_new(&c);
+    b->in = intake_new(b->farm, &c, tape);
+    return ERR_OK;
+}
+
+static err_t load(struct broker *b, struct errmsg *em)
+{
+    uint32_t sum;
+    int64_t now = clock_now();
+    intake_set_wall(b->in, clock_wall_ms() - now / NS_PER_MS);
+    err_t e = loading_run(b->journal, b->farm, b->o.db, &sum, em);
+    if (e == ERR_OK)
+        intake_load_done(b->in, clock_now(), journal_ids(b->journal).last_seq, sum, &b->gather->fx);
+    return e;
 }
 
 static bool wants_keys(const struct broker_options *o)
@@ -533,10 +505,10 @@ err_t broker_open(struct broker **out, const struct broker_options *o, struct er
         e = open_keys(b, em);
     if (e == ERR_OK)
         e = open_sockets(b, em);
-    if (e == ERR_OK) {
-        make_farm(b);
+    if (e == ERR_OK)
+        e = make_farm(b, em);
+    if (e == ERR_OK)
         e = load(b, em);
-    }
     int parent = daemonopt_fd(o->common.parent_fd);
     if (e == ERR_OK && parent >= 0)
         e = fdwatch_open(&b->parent, &b->loop, parent, on_parent_gone, b, em);
@@ -554,6 +526,7 @@ err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct
     if (e != ERR_OK)
         return e;
     struct farm_counts n = farm_counts(b->farm);
+    record_log_timeline(b->journal, b->o.db);
     LOG_I("READY", "db=%s epoch=%llu listen=%s feed=%s studies=%llu trials=%llu open=%llu", b->o.db,
           (unsigned long long)journal_ids(b->journal).epoch, router_endpoint(b->router, 0),
           router_feed(b->router), (unsigned long long)n.studies, (unsigned long long)n.trials,
@@ -587,8 +560,10 @@ void broker_close(struct broker *b)
         loop_fini(&b->loop);
     if (b->zmq)
         zmq_ctx_term(b->zmq);
+    intake_free(b->in);
     farm_free(b->farm);
     group_free(b->gather);
+    laggards_fini(&b->laggards);
     for (size_t i = 0; i < b->n_spare; i++)
         group_free(b->spare[i]);
     free(b);

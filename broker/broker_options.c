@@ -121,6 +121,23 @@ static const struct opt_row rows[] = {
      .max = 3600,
      .value = "TIME",
      .help = "Longest run of one question of `tunefarm sql`."},
+    {.name = "record",
+     .type = OPT_STR,
+     .offset = AT(record),
+     .value = "FILE",
+     .help =
+         "For looking into a fault: write everything that the broker is told into FILE, from "
+         "which tunefarm-replay-inputs runs it again. It holds all that peers send, study files "
+         "and logs too. If FILE is there, the number of this start is put behind its name."},
+    {.name = "record-limit",
+     .type = OPT_BYTES,
+     .offset = AT(record_limit),
+     .initial = "1G",
+     .min = 4096,
+     .max = 1e15,
+     .value = "SIZE",
+     .help = "The recording ends at this size, or when the disk has less than 256M left; the "
+             "broker goes on."},
     DAEMONOPT_ROWS(struct broker_options, common),
     {.name = "pid-file",
      .type = OPT_STR,

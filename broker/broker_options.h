@@ -12,6 +12,8 @@ struct broker_options {
     int64_t lease_ttl, beat, orphan_grace, restart_grace, flush, rows;
     uint64_t ballast, max_workers, max_sessions, lost_limit;
     int64_t sql_time;
+    const char *record; /* NULL = no recording */
+    uint64_t record_limit;
     struct daemonopt common;
     const char *pid_file;
     bool daemon, check;

@@ -6,7 +6,7 @@
 #include "codes.h"
 #include "log.h"
 
-void record_log(const struct effects *fx, const struct fx_record *r)
+static void log_one(const struct effects *fx, const struct fx_record *r)
 {
     struct str text = effects_str(fx, r->text);
     switch (r->kind) {
@@ -24,4 +24,18 @@ void record_log(const struct effects *fx, const struct fx_record *r)
     default:
         break;
     }
+}
+
+void record_log(const struct effects *fx)
+{
+    for (size_t i = 0; i < fx->n_records; i++)
+        log_one(fx, &fx->records[i]);
+}
+
+void record_log_timeline(const struct journal *j, const char *db)
+{
+    struct journal_ids ids = journal_ids(j);
+    if (ids.restored || ids.copied)
+        LOG_W("TIMELINE", "db=%s why=%s text=\"what workers hold of the farm before is ended\"", db,
+              ids.restored ? "restored" : "copied");
 }

@@ -3,8 +3,11 @@
 #define FARM_BROKER_RECORD_LOG_H
 
 #include "effects.h"
+#include "journal.h"
 
-/* One line if r is of a kind that people look for in a log; fx holds its texts. */
-void record_log(const struct effects *fx, const struct fx_record *r);
+/* One line for each record of a kind that people look for in a log. */
+void record_log(const struct effects *fx);
+/* A warning if a timeline begins with this start, and why. */
+void record_log_timeline(const struct journal *j, const char *db);
 
 #endif

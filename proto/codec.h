@@ -23,7 +23,7 @@ void message_encode(struct buf *out, unsigned kind, const void *msg);
 err_t message_decode(union message *out, unsigned kind, struct str body, struct arena *a,
                      struct errmsg *em) MUST_CHECK;
 
-/* One record alone, as it stands in the journal's body column and in a worker's spool. */
+/* One record alone, as it stands in the journal's body column. */
 void record_encode(struct buf *out, const struct record *r);
 err_t record_decode(struct record *out, struct str body, struct arena *a,
                     struct errmsg *em) MUST_CHECK;

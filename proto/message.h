@@ -22,6 +22,7 @@
 #define ELEM_STR       struct str
 #define ELEM_I64       int64_t
 #define ELEM_held      struct held
+#define ELEM_former    struct former
 #define ELEM_verdict   struct verdict
 #define ELEM_point     struct point
 #define ELEM_resources struct resources

@@ -16,6 +16,7 @@
 #define ITEM_held        FIELD_STRUCT
 #define ITEM_verdict     FIELD_STRUCT
 #define ITEM_point       FIELD_STRUCT
+#define ITEM_former      FIELD_STRUCT
 #define ITEM_resources   FIELD_STRUCT
 #define ITEM_proposal    FIELD_STRUCT
 #define ITEM_record      FIELD_STRUCT
@@ -24,6 +25,7 @@
 #define SCHEMA_held      struct_held
 #define SCHEMA_verdict   struct_verdict
 #define SCHEMA_point     struct_point
+#define SCHEMA_former    struct_former
 #define SCHEMA_resources struct_resources
 #define SCHEMA_proposal  struct_proposal
 #define SCHEMA_record    struct_record

@@ -7,11 +7,9 @@
  * together. */
 #include "agent.h"
 
-#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -22,15 +20,18 @@
 #include "hash.h"
 #include "json.h"
 #include "log.h"
+#include "logtext.h"
 #include "lookout.h"
+#include "orphans.h"
 #include "runner.h"
 #include "sealer.h"
+#include "software.h"
+#include "spool.h"
 #include "supply.h"
 #include "tail.h"
 #include "uplink.h"
 
-#define FLUSH_NS  NS_PER_S /* at the end, for what has not left yet */
-#define LOG_BYTES 65536
+#define FLUSH_NS NS_PER_S /* at the end, for what has not left yet */
 
 struct agent {
     const struct worker_options *options;
@@ -46,13 +47,14 @@ struct agent {
     struct lookout *lookout; /* NULL: no cloud was named */
     struct uplink *uplink;
     struct fdwatch *parent;
+    struct spool *spool; /* NULL = none is kept */
+    struct id128 peer;
+    bool restored;    /* the spools of ended workers were read */
     uint64_t session; /* the one that supply knows of */
     int64_t watchdog, next_watchdog;
     char host[256];
     struct buf software;
 };
-
-/* ---- inputs ---- */
 
 static void on_connected(void *self, bool up)
 {
@@ -65,21 +67,10 @@ static void on_connected(void *self, bool up)
 
 static void answer_log(struct agent *a, uint64_t session, const struct msg_get_log *m)
 {
-    char dir[FILES_PATH], where[1024];
+    char where[1024];
     struct buf text;
-    struct msg_log_text r = {.request = m->request};
     buf_init(&text, LOG_BYTES);
-    size_t n = m->bytes && m->bytes < LOG_BYTES ? m->bytes : LOG_BYTES;
-    if (files_attempt_find(&a->files, m->study_name, m->trial, m->attempt, dir)) {
-        r.error = STR("this worker has no output of that attempt: it printed nothing, or its "
-                      "directory was removed");
-    } else if (tail_read(dir, n, &text)) {
-        r.error = STR("the attempt has printed nothing");
-    } else {
-        snprintf(where, sizeof where, "%.200s:%.800s/%s", a->host, dir, TAIL_FILE);
-        r.bytes = buf_str(&text);
-        r.where = str_of(where);
-    }
+    struct msg_log_text r = logtext_find(&a->files, a->host, m, &text, where);
     (void)uplink_send_message(a->uplink, session, MSG_LOG_TEXT, &r);
     buf_fini(&text);
 }
@@ -205,8 +196,6 @@ static void on_cloud_trouble(void *self, const char *text, uint64_t failures)
         LOG_I("CLOUD-REACHED", "failures=%llu", (unsigned long long)failures);
 }
 
-/* ---- effects ---- */
-
 static enum log_level fact_level(enum worker_fact f)
 {
     if (worker_fact_routine(f))
@@ -240,6 +229,13 @@ static void tidy(struct agent *a, const struct worker_fx *x)
     char dir[FILES_PATH];
     if (files_checkpoint_path(&a->files, x->farm, x->study_name, x->trial, 0, dir))
         sealer_remove(a->sealer, dir);
+}
+
+static void keep_orphan(const struct agent *a, struct str object)
+{
+    struct errmsg em;
+    if (orphans_add(a->files.root, object, &em))
+        LOG_W("ORPHAN-LOST", "why=\"%s\" result=\"" STR_FMT "\"", em.text, STR_ARG(object));
 }
 
 static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t now)
@@ -277,6 +273,15 @@ static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t no
         break;
     case WFX_SIGNAL:
         runner_signal(a->runner, x->run_id, x->signal);
+        break;
+    case WFX_SPOOL:
+        spool_add(a->spool, x->message, x->body);
+        break;
+    case WFX_SPOOL_NEW:
+        spool_new(a->spool);
+        break;
+    case WFX_ORPHAN:
+        keep_orphan(a, x->body);
         break;
     case WFX_END:
         runner_end(a->runner, x->run_id, now);
@@ -316,6 +321,39 @@ static void begin_leaving(struct agent *a, int64_t now)
     runner_retire_idle(a->runner, now);
 }
 
+static bool take_record(void *self, unsigned kind, const union message *m)
+{
+    return worker_restore(((struct agent *)self)->core, kind, m);
+}
+
+/* The farm is known, and nothing was granted yet: what ended workers left on this root is offered
+ * to it. */
+static void restore(struct agent *a, int64_t now)
+{
+    uint64_t farm, timeline;
+    if (a->restored || !a->spool || worker_session(a->core) == 0)
+        return;
+    a->restored = true;
+    worker_farm(a->core, &farm, &timeline);
+    spool_take(a->spool, farm, timeline, take_record, a);
+    if (worker_restored(a->core, now, &a->out) == 0)
+        spool_settle(a->spool);
+}
+
+/* Returns when it wants to be called next. */
+static int64_t tend_spool(struct agent *a, int64_t now)
+{
+    int64_t next = CLOCK_NEVER;
+    if (!a->spool)
+        return next;
+    if (spool_wants_all(a->spool, now, &next)) {
+        worker_respool(a->core, now, &a->out);
+        carry_out(a, now);
+    }
+    spool_flush(a->spool, now);
+    return next;
+}
+
 static int64_t feed_watchdog(struct agent *a, int64_t now)
 {
     if (a->watchdog == 0)
@@ -338,6 +376,7 @@ static void turn(struct agent *a, int64_t now)
     bool more;
     if (a->exiting)
         return;
+    restore(a, now);
     do {
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);
@@ -348,6 +387,7 @@ static void turn(struct agent *a, int64_t now)
     } while (more);
     next = earliest(next, runner_tick(a->runner, now));
     next = earliest(next, supply_tick(a->supply, now));
+    next = earliest(next, tend_spool(a, now));
     next = earliest(next, feed_watchdog(a, now));
     loop_wake_at(&a->loop, next);
     if (a->exiting) {
@@ -404,28 +444,6 @@ static void on_parent_gone(void *self)
 
 /* ---- birth and end ---- */
 
-static void describe_software(struct agent *a)
-{
-    struct utsname u;
-    struct jsonw j;
-    char text[64];
-    int major, minor, patch;
-    jsonw_init(&j, &a->software);
-    jsonw_object(&j);
-    jsonw_kstr(&j, "tunefarm", str_of(TUNEFARM_VERSION));
-    zmq_version(&major, &minor, &patch);
-    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
-    jsonw_kstr(&j, "libzmq", str_of(text));
-    jsonw_kstr(&j, "libuv", str_of(uv_version_string()));
-    jsonw_kstr(&j, "json-c", str_of(json_c_version()));
-    if (uname(&u) == 0) {
-        snprintf(text, sizeof text, "%.20s %.40s", u.sysname, u.release);
-        jsonw_kstr(&j, "kernel", str_of(text));
-        jsonw_kstr(&j, "machine", str_of(u.machine));
-    }
-    jsonw_end(&j);
-}
-
 static void open_core(struct agent *a, const struct agent_setup *s)
 {
     const struct worker_options *o = s->options;
@@ -441,10 +459,11 @@ static void open_core(struct agent *a, const struct agent_setup *s)
                               .n_labels = (uint32_t)o->labels.n,
                               .drain_ns = o->drain_timeout,
                               .idle_exit_ns = o->idle_exit,
+                              .peer = a->peer,
+                              .spool = a->spool != NULL,
                               .orphan_ns = o->orphan > 0 ? o->orphan : WORKER_ORPHAN_BROKER};
-    describe_software(a);
+    software_describe(&a->software);
     c.software = buf_z(&a->software);
-    hash_random(&c.peer, sizeof c.peer);
     hash_random(&c.seed, sizeof c.seed);
     a->core = worker_new(&c, clock_now());
 }
@@ -467,6 +486,13 @@ static err_t open_runner(struct agent *a, const struct agent_setup *s, struct er
     if (!err)
         files_keep_old(&a->files);
     return err ? err : runner_open(&a->runner, &c, &e, em);
+}
+
+static err_t open_spool(struct agent *a, struct errmsg *em)
+{
+    struct spool_config c = {
+        .loop = &a->loop.uv, .root = a->files.root, .peer = a->peer, .limit = a->options->spool};
+    return c.limit == 0 ? ERR_OK : spool_open(&a->spool, &c, em);
 }
 
 static err_t open_uplink(struct agent *a, const struct agent_setup *s, struct errmsg *em)
@@ -512,12 +538,15 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
     a->options = s->options;
     a->files.lock = -1;
     worker_out_init(&a->out);
+    hash_random(&a->peer, sizeof a->peer);
     buf_init(&a->software, 1024);
     if (gethostname(a->host, sizeof a->host - 1) != 0)
         (void)str_copyz(a->host, sizeof a->host, STR("unknown"));
     err_t e = open_loop(a, em);
     if (!e)
         e = open_runner(a, s, em);
+    if (!e)
+        e = open_spool(a, em);
     if (!e) {
         struct sealer_events se = {a, on_checked, on_sealed};
         a->sealer = sealer_new(&a->loop.uv, &se);
@@ -551,6 +580,8 @@ void agent_close(struct agent *a)
 {
     if (!a)
         return;
+    a->exiting = true;
+    spool_close(a->spool);
     fdwatch_close(a->parent);
     lookout_close(a->lookout);
     runner_close(a->runner);

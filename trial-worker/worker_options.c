@@ -10,8 +10,9 @@
 
 #include "arena.h"
 
-#define MAX_GPUS   64
-#define AT(member) offsetof(struct worker_options, member)
+#define MAX_GPUS        64
+#define SPOOL_LIMIT_MAX (UINT64_C(1) << 30)
+#define AT(member)      offsetof(struct worker_options, member)
 
 static const struct opt_row rows[] = {
     {.name = "broker",
@@ -145,6 +146,14 @@ static const struct opt_row rows[] = {
      .max = 1000000,
      .value = "N",
      .help = "Directories of ended attempts that are kept; the oldest is removed first."},
+    {.name = "spool",
+     .type = OPT_BYTES,
+     .offset = AT(spool),
+     .initial = "256M",
+     .max = SPOOL_LIMIT_MAX,
+     .value = "BYTES",
+     .help = "Size of the file under the root that keeps results and checkpoints which the broker "
+             "has not acknowledged, for the next worker on this root. At most 1G; 0 keeps none."},
     DAEMONOPT_ROWS(struct worker_options, common),
 };
 

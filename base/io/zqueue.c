@@ -63,6 +63,12 @@ bool zqueue_waiting(const struct zqueue *q, struct str peer)
     return p && peer_is(p, peer);
 }
 
+size_t zqueue_bytes(const struct zqueue *q, struct str peer)
+{
+    const struct peer *p = idmap_get(&q->peers, peer_hash(peer));
+    return p && peer_is(p, peer) ? p->bytes : 0;
+}
+
 static void message_drop(struct peer *p, struct waiting *m)
 {
     list_remove(&m->link);

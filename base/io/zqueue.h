@@ -15,6 +15,7 @@ enum zqueue_sent { ZQUEUE_SENT, ZQUEUE_LATER, ZQUEUE_GONE };
 void zqueue_init(struct zqueue *q, size_t limit);
 void zqueue_fini(struct zqueue *q);
 bool zqueue_empty(const struct zqueue *q);
+size_t zqueue_bytes(const struct zqueue *q, struct str peer); /* that wait for it */
 bool zqueue_waiting(const struct zqueue *q, struct str peer); /* something waits for that peer */
 /* Copies body. False when the queue is full (one message always fits) or the peer cannot be told
  * from another one. */

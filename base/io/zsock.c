@@ -405,6 +405,11 @@ err_t zsock_watch(struct zsock *z, void (*cb)(void *self, bool connected), void 
     return ERR_OK;
 }
 
+size_t zsock_queued(const struct zsock *z, struct str peer)
+{
+    return zqueue_bytes(&z->queue, peer);
+}
+
 void zsock_pause(struct zsock *z, bool pause)
 {
     z->paused = pause;

@@ -58,6 +58,8 @@ const char *zsock_endpoint(const struct zsock *z); /* the last bound endpoint, w
 err_t zsock_watch(struct zsock *z, void (*cb)(void *self, bool connected), void *self) MUST_CHECK;
 /* While paused the callback is not called, and what comes waits in ZeroMQ. Legal in the callback,
  * which is not called again. */
+/* Bytes that wait for this peer in the queue of ours. */
+size_t zsock_queued(const struct zsock *z, struct str peer);
 void zsock_pause(struct zsock *z, bool pause);
 struct zsock_stats zsock_stats(const struct zsock *z);
 void zsock_flush(

@@ -17,6 +17,7 @@
 #include "relay.h"
 #include "rows.h"
 #include "stream.h"
+#include "upkeep.h"
 #include "study.h"
 #include "trial.h"
 #include "want.h"
@@ -82,6 +83,7 @@ void farm_free(struct farm *f)
     for (size_t i = 0; i < f->n_studies; i++)
         study_free(f->studies[i]);
     kept_free_all(f);
+    upkeep_free(f);
     struct idmap *maps[] = {&f->names,   &f->sessions, &f->peers,
                             &f->workers, &f->pending,  &f->worker_numbers};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
@@ -142,6 +144,8 @@ static const struct route {
     [MSG_DRAIN_WORKER] = {C, leave_on_drain_worker},
     [MSG_SQL] = {C, on_client_sql},
     [MSG_TAIL] = {C, on_client_tail},
+    [MSG_BACKUP] = {C, upkeep_on_backup},
+    [MSG_COMPACT] = {C, upkeep_on_compact},
 };
 
 static unsigned roles_of(unsigned kind)
@@ -207,6 +211,16 @@ void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effect
     session_on_peer_gone(&a, peer);
 }
 
+void farm_on_peer_busy(struct farm *f, uint64_t peer, bool busy)
+{
+    struct session *s = idmap_get(&f->peers, peer);
+    if (!s)
+        return;
+    s->busy = busy;
+    if (!busy)
+        stream_wake_all(f, s);
+}
+
 void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, struct effects *fx)
 {
     struct act a = {f, now, fx};
@@ -225,6 +239,11 @@ void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, st
         break;
     case PENDING_SQL:
         on_client_sql_answer(&a, p, answer);
+        if (!answer->complete)
+            return;
+        break;
+    case PENDING_UPKEEP:
+        upkeep_on_answer(&a, p, answer);
         if (!answer->complete)
             return;
         break;

@@ -83,6 +83,8 @@ void farm_on_gap(struct farm *f, uint64_t peer, uint64_t session, struct effects
 /* A hint that the connection is gone (it may be wrong): the leases there are cut to 5 s unless the
  * peer speaks. */
 void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effects *fx);
+/* The peer takes no more for now (true), or does again: its streams wait meanwhile. */
+void farm_on_peer_busy(struct farm *f, uint64_t peer, bool busy);
 /* The answer to fx->asks[i], by token. */
 void farm_on_answer(struct farm *f, int64_t now, const struct answer *a, struct effects *fx);
 /* Nothing was read for so long: nobody's silence in that time counts. */

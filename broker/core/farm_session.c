@@ -243,6 +243,17 @@ static void drop_former(const struct act *a, const struct farm_input *in)
     }
 }
 
+/* Processes that have ended, as their successor knows by their locks: what it does not have of
+ * theirs is lost, and nothing more is granted to them. */
+static void end_formers(const struct act *a, const struct worker *w)
+{
+    for (uint32_t i = 0; i < w->n_formers; i++) {
+        struct worker *x = remote_find(a->f, w->formers[i]);
+        if (x && x != w)
+            end_session(a, x->session, WORKER_GONE, STR("its successor is here"));
+    }
+}
+
 void session_on_hello(const struct act *a, const struct farm_input *in)
 {
     const struct msg_hello *h = &in->msg->hello;
@@ -265,7 +276,9 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
             return;
         }
         verdicts = alloc_array(h->held.n + 1, sizeof *verdicts);
-        n = verdict_on_hello(a, w, h->held.v, h->held.n, verdicts);
+        bool foreign = h->timeline && h->timeline != a->f->c.timeline;
+        n = verdict_on_hello(a, w, h->held.v, h->held.n, foreign, verdicts);
+        end_formers(a, w);
     } else if (s->role == ROLE_OPTIMIZER) {
         list_push(&a->f->optimizers, &s->in_role);
         attach_hope(a->f);

@@ -69,7 +69,8 @@ struct study {
     uint8_t state;
     bool paused; /* nothing is granted or asked for */
     uint64_t seq, study_seq, n_trials, next_draw;
-    char *why; /* of the close; owned; may be NULL */
+    uint64_t compacted; /* study_seq up to which intermediate reports may be missing */
+    char *why;          /* of the close; owned; may be NULL */
     uint32_t optimizer_epoch;
     uint64_t count[TRIAL_CANCELLED + 1];
     bool has_best;
@@ -116,6 +117,10 @@ struct session {
     struct list studies; /* of study.in_optimizer */
     struct list streams; /* of stream.in_session */
     uint32_t n_streams, n_studies;
+    bool busy;           /* it does not take what is sent fast enough */
+    uint32_t n_asking;   /* streams with a question under way */
+    uint64_t burst_turn; /* the turn that `burst` belongs to */
+    size_t burst;        /* bytes its streams were given in that turn */
     struct list in_role; /* farm->optimizers */
 };
 
@@ -125,6 +130,8 @@ struct worker {
     char *labels_json, *software;
     struct str *labels;
     uint32_t n_labels, slots;
+    struct id128 *formers; /* ended processes whose spools it found; it speaks for their attempts */
+    uint32_t n_formers;
     struct resources have, used;
     uint64_t credit, granted; /* in this session */
     uint64_t beat;
@@ -168,7 +175,18 @@ struct pending {  /* a question under way */
     uint64_t offset, to;
     bool first;
 };
-enum pending_kind { PENDING_STREAM, PENDING_BLOB, PENDING_HAVE, PENDING_SQL };
+enum pending_kind { PENDING_STREAM, PENDING_BLOB, PENDING_HAVE, PENDING_SQL, PENDING_UPKEEP };
+
+/* A backup or a compaction: under way while parts_done < parts, else how the last one ended. */
+struct upkeep {
+    struct id128 request;
+    bool known, backup;
+    uint32_t parts, parts_done; /* questions to the store: one, or one for each study */
+    uint64_t before, at, of;    /* in done parts, in this one, in all: bytes or records */
+    uint64_t seq, dropped, free;
+    err_t fault;
+    char *error; /* owned */
+};
 
 struct kept_answer {
     struct id128 request;
@@ -211,7 +229,7 @@ struct farm {
     uint64_t n_clients;
     struct list optimizers;
     struct list free;
-    uint64_t cap_gen, run;
+    uint64_t cap_gen, run, turn;
     struct study **line; /* scratch of dispatch */
     size_t n_line, cap_line;
     struct heap leases, orphans, delayed;
@@ -226,6 +244,7 @@ struct farm {
     struct budget put_budget;
     size_t n_puts;
     uint32_t n_sql;
+    struct upkeep upkeep;
     int64_t beacon_at, grace_until;
     struct farm_counts counts;
     struct id128 *worker_ids; /* of every worker that ever had a trial, by remote_number() - 1 */

@@ -264,7 +264,7 @@ void on_worker_final(const struct act *a, struct session *s, const union message
     t = study ? trial_get(study, q->trial) : NULL;
     if (t && ended_so(t, q->attempt, q->status == FINAL_ERROR ? CLOSE_CRASH : CLOSE_RELEASED)) {
         ack(a, s, n, 0);
-    } else if (t && verdict_adoptable(t, q->attempt) && q->status == FINAL_OK) {
+    } else if (t && verdict_adoptable(s->worker, t, q->attempt) && q->status == FINAL_OK) {
         verb_adopt(a, t, s->worker);
         end_attempt(a, t, q);
         ack(a, s, n, 0);
@@ -289,7 +289,8 @@ void on_worker_release(const struct act *a, struct session *s, const union messa
     }
     struct study *study = study_get(a->f, q->study);
     t = study ? trial_get(study, q->trial) : NULL;
-    bool known = t && (ended_so(t, q->attempt, CLOSE_RELEASED) || verdict_adoptable(t, q->attempt));
+    bool known = t && (ended_so(t, q->attempt, CLOSE_RELEASED) ||
+                       verdict_adoptable(s->worker, t, q->attempt));
     if (known)
         ack(a, s, n, 0);
     else

@@ -67,6 +67,26 @@ static void set_labels(struct worker *w, const struct msg_hello *h)
     w->labels_json = buf_takez(&json);
 }
 
+static void set_formers(struct worker *w, const struct msg_hello *h)
+{
+    free(w->formers);
+    w->n_formers = h->former.n;
+    w->formers = w->n_formers ? alloc_array(w->n_formers, sizeof *w->formers) : NULL;
+    for (uint32_t i = 0; i < w->n_formers; i++)
+        w->formers[i] = h->former.v[i].peer;
+}
+
+bool remote_speaks_for(const struct worker *w, struct id128 id)
+{
+    if (id128_eq(w->id, id))
+        return true;
+    for (uint32_t i = 0; i < w->n_formers; i++) {
+        if (id128_eq(w->formers[i], id))
+            return true;
+    }
+    return false;
+}
+
 void remote_renew(struct farm *f, struct worker *w, struct session *s, const struct msg_hello *h)
 {
     w->session = s;
@@ -80,6 +100,7 @@ void remote_renew(struct farm *f, struct worker *w, struct session *s, const str
     w->draining = h->draining;
     w->pid = h->pid;
     set_labels(w, h);
+    set_formers(w, h);
     free(w->software);
     w->software = str_dupz(h->software);
     list_remove(&w->free);
@@ -116,6 +137,7 @@ void remote_free(struct worker *w)
         free((char *)w->labels[i].p);
     free(w->labels);
     free(w->labels_json);
+    free(w->formers);
     free(w->software);
     free(w);
 }

@@ -2,21 +2,28 @@
  *
  * farm_tick() calls stream_move_all() after everything that makes records, so one EVENTS carries
  * what a whole group brought. Records are copied encoded. A message holds at most MESSAGE_ELEMENTS
- * map pairs and list items and EVENTS_BYTES bytes. It must not know who reads: on_optimizer.c and
- * on_client.c open and feed the readers. */
+ * map pairs and list items and EVENTS_BYTES bytes. Credit is of each stream, and counted in
+ * records; that many streams of one peer, or large records, do not fill its queue is seen to for
+ * the session: its streams wait while it is behind, and are given so much a turn. It must not know
+ * who reads: on_optimizer.c and on_client.c open and feed the readers. */
 #include "stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "attach.h"
 #include "codec.h"
 #include "events_head.h"
+#include "on_client.h"
 #include "study.h"
 
 #define EVENTS_RECORDS  512u
 #define EVENTS_BYTES    (640u << 10)
 #define EVENTS_ELEMENTS (MESSAGE_ELEMENTS - 16)
 #define ASK_LIMIT       1024u
+#define ASKS_AT_ONCE    4u            /* of one session; each brings at most 512 KiB */
+#define BURST_BYTES     (1024u << 10) /* of one session in one turn */
 /* An upper bound for a record whose list of decision steps has not been counted. */
 #define RECORD_ELEMENTS 24u
 #define DECIDE_LIMIT    64u
@@ -54,13 +61,18 @@ struct stream *stream_new(struct farm *f, struct session *s, struct study *study
 
 void stream_end(struct farm *f, struct stream *st)
 {
-    (void)f;
+    struct session *s = st->session;
     if (st->attachment && st->study->stream == st)
         st->study->stream = NULL;
-    st->session->n_streams--;
+    s->n_streams--;
     list_remove(&st->in_session);
     list_remove(&st->in_owner);
     list_remove(&st->pump);
+    if (st->asking) { /* others may have waited for its answer */
+        s->n_asking--;
+        stream_wake_all(f, s);
+        f->again = true;
+    }
     free(st);
 }
 
@@ -75,6 +87,13 @@ void stream_wake(struct farm *f, struct stream *st)
 {
     if (!list_linked(&st->pump))
         list_push(&f->pump, &st->pump);
+}
+
+void stream_wake_all(struct farm *f, struct session *s)
+{
+    LIST_FOREACH (it, &s->streams) {
+        stream_wake(f, CONTAINER_OF(it, struct stream, in_session));
+    }
 }
 
 static uint64_t head_of(const struct farm *f, const struct stream *st)
@@ -103,10 +122,31 @@ static void append_batch(struct buf *out, const struct msg_events *head, const s
     REQUIRE(buf_ok(out));
 }
 
+static void count_burst(const struct farm *f, struct session *s, size_t bytes)
+{
+    if (s->burst_turn != f->turn)
+        s->burst = 0;
+    s->burst_turn = f->turn;
+    s->burst += bytes;
+}
+
+/* The session has enough for now; it is woken when that changes. */
+static bool has_enough(struct farm *f, struct stream *st)
+{
+    const struct session *s = st->session;
+    if (s->busy)
+        return true;
+    if (s->burst_turn != f->turn || s->burst < BURST_BYTES)
+        return false;
+    f->again = true;
+    stream_wake(f, st);
+    return true;
+}
+
 /* Sends what was gathered and moves the cursor behind upto. */
 static void send_batch(const struct act *a, struct stream *st, const struct batch *b)
 {
-    const struct session *s = st->session;
+    struct session *s = st->session;
     uint64_t head = head_of(a->f, st);
     st->next = b->upto + 1;
     st->sent += b->n;
@@ -116,12 +156,14 @@ static void send_batch(const struct act *a, struct stream *st, const struct batc
         return;
     st->told |= st->live;
     st->announced = b->upto;
+    count_burst(a->f, st->session, b->bytes);
     struct msg_events m = {.study = st->study ? st->study->number : 0,
                            .epoch = st->epoch,
                            .upto = b->upto,
                            .request = st->request,
                            .live = st->live,
-                           .end = end};
+                           .end = end,
+                           .compacted = st->study ? st->study->compacted : 0};
     struct fx_message *out = effects_open_message(a->fx, s->peer, s->number, MSG_EVENTS);
     append_batch(&a->fx->bytes, &m, b);
     out->body.n = a->fx->bytes.n - out->body.at;
@@ -163,6 +205,7 @@ static void ask_store(const struct act *a, struct stream *st, uint64_t limit)
     struct pending p = {.kind = PENDING_STREAM, .session = st->session->number, .to = limit};
     st->token = pending_add(a->f, p);
     st->asking = true;
+    st->session->n_asking++;
     struct fx_ask *ask = effects_ask(a->fx, ASK_RECORDS, st->token);
     ask->study = st->study ? st->study->number : 0;
     ask->from = st->next;
@@ -186,9 +229,12 @@ static void move(const struct act *a, struct stream *st)
         st->live = st->next > head;
         if (st->next > limit || st->credit <= st->sent)
             break;
+        if (has_enough(a->f, st))
+            return;
         uint64_t before = st->next;
         if (!from_memory(a, st, limit)) {
-            ask_store(a, st, limit);
+            if (st->session->n_asking < ASKS_AT_ONCE)
+                ask_store(a, st, limit);
             break;
         }
         if (st->next == before)
@@ -230,6 +276,7 @@ static void feed_study(const struct act *a, struct study *s)
 void stream_move_all(const struct act *a)
 {
     struct farm *f = a->f;
+    f->turn++;
     LIST_FOREACH_SAFE (it, tmp, &f->touched) {
         struct study *s = CONTAINER_OF(it, struct study, touched);
         list_remove(&s->touched);
@@ -241,16 +288,35 @@ void stream_move_all(const struct act *a)
     LIST_FOREACH_SAFE (x, next, &f->tails) {
         move(a, CONTAINER_OF(x, struct stream, in_owner));
     }
-    LIST_FOREACH_SAFE (x, next, &f->pump) {
-        struct stream *st = CONTAINER_OF(x, struct stream, pump);
+    struct list end; /* a stream that is to wait for the next turn is put behind it */
+    list_push(&f->pump, &end);
+    while (f->pump.next != &end) {
+        struct stream *st = LIST_FIRST(&f->pump, struct stream, pump);
         list_remove(&st->pump);
         move(a, st);
     }
+    list_remove(&end);
 }
 
 static uint32_t row_elements(const struct answer_row *row)
 {
     return RECORD_ELEMENTS + (row->kind == REC_PROPOSED ? DECIDE_LIMIT : 0);
+}
+
+/* The store cannot read on: nobody is given less than all without a word. */
+static void end_damaged(const struct act *a, struct stream *st, const struct answer *answer)
+{
+    char text[256];
+    struct study *s = st->study;
+    snprintf(text, sizeof text, "the broker's database is damaged: " STR_FMT,
+             STR_ARG(answer->error));
+    if (st->attachment) {
+        s->broken = true;
+        attach_end(a, s, text);
+        return;
+    }
+    on_client_reply(a, st->session, st->request, ERR_CORRUPT, text, 0);
+    stream_end(a->f, st);
 }
 
 void stream_on_answer(const struct act *a, const struct pending *p, const struct answer *answer)
@@ -267,6 +333,12 @@ void stream_on_answer(const struct act *a, const struct pending *p, const struct
     if (!st)
         return;
     st->asking = false;
+    s->n_asking--;
+    stream_wake_all(a->f, s);
+    if (answer->fault != ERR_OK) {
+        end_damaged(a, st, answer);
+        return;
+    }
     for (uint32_t i = 0; i < answer->n_rows;) {
         struct batch b = {0};
         for (; i < answer->n_rows; i++) {

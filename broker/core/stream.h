@@ -11,6 +11,8 @@ struct stream *stream_new(struct farm *f, struct session *s, struct study *study
 void stream_end(struct farm *f, struct stream *st);
 void stream_end_all(struct farm *f, struct session *s);
 /* Looks at it in this tick. */
+/* All streams of a session. */
+void stream_wake_all(struct farm *f, struct session *s);
 void stream_wake(struct farm *f, struct stream *st);
 /* Brings every reader of what changed as far as its credit goes, and the feed. */
 void stream_move_all(const struct act *a);

@@ -20,17 +20,21 @@ bool verdict_finished_by(const struct trial *t, uint32_t attempt)
     return attempt == t->final_attempt || (t->adopted && attempt + 1 == t->final_attempt);
 }
 
-bool verdict_adoptable(const struct trial *t, uint32_t attempt)
+/* The last attempt, under its number or the one it had before it was adopted. */
+static bool is_last(const struct trial *t, uint32_t attempt)
 {
-    return t->state == TRIAL_QUEUED && attempt && t->attempt == attempt &&
-           t->open->im.last_close == CLOSE_EXPIRED + 1;
+    return attempt && (attempt == t->attempt || (t->adopted && attempt + 1 == t->attempt));
 }
 
-/* The attempt is the open one, under its number or the one it had before it was adopted. */
+bool verdict_adoptable(const struct worker *w, const struct trial *t, uint32_t attempt)
+{
+    return t->state == TRIAL_QUEUED && is_last(t, attempt) &&
+           t->open->im.last_close == CLOSE_EXPIRED + 1 && remote_speaks_for(w, t->open->im.worker);
+}
+
 static bool is_current(const struct trial *t, uint32_t attempt)
 {
-    return trial_state_open(t->state) &&
-           (attempt == t->attempt || (t->adopted && attempt + 1 == t->attempt));
+    return trial_state_open(t->state) && is_last(t, attempt);
 }
 
 struct trial *verdict_attempt(const struct farm *f, const struct worker *w, uint64_t study,
@@ -57,11 +61,11 @@ static void set(struct verdict *v, enum verdict_code code, enum stop_why why)
 static void current(const struct act *a, struct worker *w, struct trial *t, struct verdict *v)
 {
     struct trial_open *o = t->open;
-    if (o->owner && o->owner != w) {
+    if (!remote_speaks_for(w, o->owner ? o->owner->id : o->im.worker)) {
         set(v, VERDICT_KILL, STOP_SUPERSEDED);
         return;
     }
-    if (!o->owner)
+    if (o->owner != w) /* after a broker's start, or from a process that has ended */
         trial_hold(t, w, a->now);
     o->beat = w->beat;
     o->missed = 0;
@@ -87,7 +91,7 @@ static void decide(const struct act *a, struct worker *w, const struct held *h, 
         set(v, done ? VERDICT_FINISHED : VERDICT_KILL, STOP_FINISHED);
     } else if (is_current(t, h->attempt)) {
         current(a, w, t, v);
-    } else if (verdict_adoptable(t, h->attempt) && h->phase != HELD_STOPPING) {
+    } else if (verdict_adoptable(w, t, h->attempt) && h->phase != HELD_STOPPING) {
         verb_adopt(a, t, w);
         t->open->beat = w->beat;
         v->new_attempt = t->attempt;
@@ -107,7 +111,7 @@ static void settle_orphans(const struct act *a, struct worker *w)
     struct trial **mine = alloc_array(all, sizeof *mine);
     for (size_t i = 0; i < all; i++) {
         struct trial_open *o = CONTAINER_OF(a->f->orphans.v[i], struct trial_open, orphan);
-        if (id128_eq(o->im.worker, w->id))
+        if (remote_speaks_for(w, o->im.worker))
             mine[n++] = o->trial;
     }
     for (size_t i = 0; i < n; i++)
@@ -115,12 +119,23 @@ static void settle_orphans(const struct act *a, struct worker *w)
     free(mine);
 }
 
+/* Its numbers say nothing here. */
+static void refuse(const struct held *h, struct verdict *v)
+{
+    *v = (struct verdict){.study = h->study, .trial = h->trial, .attempt = h->attempt};
+    set(v, VERDICT_KILL, STOP_UNKNOWN);
+}
+
 uint32_t verdict_on_hello(const struct act *a, struct worker *w, const struct held *held,
-                          uint32_t n, struct verdict *out)
+                          uint32_t n, bool foreign, struct verdict *out)
 {
     w->beat++;
-    for (uint32_t i = 0; i < n; i++)
-        decide(a, w, &held[i], &out[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (foreign)
+            refuse(&held[i], &out[i]);
+        else
+            decide(a, w, &held[i], &out[i]);
+    }
     LIST_FOREACH_SAFE (it, tmp, &w->held) {
         struct trial_open *o = CONTAINER_OF(it, struct trial_open, held);
         if (o->beat != w->beat)

@@ -5,9 +5,10 @@
 #include "verbs.h"
 
 /* One verdict for each held attempt into out (room for n), and the end of those that the broker
- * thinks it holds and it does not. Returns n. */
+ * thinks it holds and it does not. foreign: all of them were granted under another timeline, and
+ * are to be killed. Returns n. */
 uint32_t verdict_on_hello(const struct act *a, struct worker *w, const struct held *held,
-                          uint32_t n, struct verdict *out);
+                          uint32_t n, bool foreign, struct verdict *out);
 /* Only what differs from going on; an attempt that two beats do not name is lost. Returns how many.
  */
 uint32_t verdict_on_beat(const struct act *a, struct worker *w, const struct held *held, uint32_t n,
@@ -18,8 +19,9 @@ struct trial *verdict_attempt(const struct farm *f, const struct worker *w, uint
                               uint64_t trial, uint32_t attempt, enum nak_code *why);
 /* The trial is final by this attempt. */
 bool verdict_finished_by(const struct trial *t, uint32_t attempt);
-/* Waits in line, and its last attempt was this one and expired: a worker that still has it may go
- * on. */
-bool verdict_adoptable(const struct trial *t, uint32_t attempt);
+/* Waits in line, its last attempt was this one (also under the number that it had before it was
+ * adopted) and expired, and it was this worker's or that of a process for which it speaks: it may
+ * go on. */
+bool verdict_adoptable(const struct worker *w, const struct trial *t, uint32_t attempt);
 
 #endif

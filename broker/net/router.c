@@ -97,7 +97,7 @@ static void deliver(struct router *r, uint64_t peer, const struct frame *f)
         else
             in.fault = em.text;
     }
-    r->ev.message(r->ev.self, &in);
+    r->ev.message(r->ev.self, &in, f->body);
 }
 
 static void on_frame(void *self, struct str id, struct str bytes)
@@ -167,6 +167,13 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
     frame_write(&r->out, &f);
     return buf_ok(&r->out) &&
            zsock_send(r->listeners[index].sock, peer_id(peer, id), buf_str(&r->out));
+}
+
+size_t router_queued(const struct router *r, uint64_t peer)
+{
+    unsigned index = (unsigned)(peer >> 56);
+    char id[ID_LIMIT];
+    return index < r->n_listeners ? zsock_queued(r->listeners[index].sock, peer_id(peer, id)) : 0;
 }
 
 void router_publish(struct router *r, uint64_t study, unsigned kind, struct str body)

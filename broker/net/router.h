@@ -18,7 +18,7 @@ struct router_config {
 /* What the router does with what came. All are called on the loop. */
 struct router_events {
     void *self;
-    void (*message)(void *self, const struct farm_input *in);
+    void (*message)(void *self, const struct farm_input *in, struct str body); /* body: undecoded */
     void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                 const char *text);
     /* Frames of this session were lost on their way here. */
@@ -33,6 +33,8 @@ err_t router_open(struct router **out, struct loop *l, void *zmq, const struct r
                   const struct router_events *ev, struct errmsg *em) MUST_CHECK;
 /* One message. False: the peer is gone, or too slow. */
 bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kind, struct str body);
+/* Bytes that the peer has not taken yet. */
+size_t router_queued(const struct router *r, uint64_t peer);
 void router_publish(struct router *r, uint64_t study, unsigned kind, struct str body);
 const char *router_endpoint(const struct router *r, size_t i); /* as bound */
 const char *router_feed(const struct router *r);               /* "" if there is none */

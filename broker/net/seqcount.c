@@ -4,7 +4,7 @@
 
 void seqcount_begin(struct seqcount *c, uint64_t session)
 {
-    *c = (struct seqcount){.session = session, .hello = c->hello};
+    *c = (struct seqcount){.session = session};
 }
 
 struct seqnumbers seqcount_out(struct seqcount *c, uint64_t session)
@@ -16,11 +16,9 @@ struct seqnumbers seqcount_out(struct seqcount *c, uint64_t session)
 
 bool seqcount_in(struct seqcount *c, uint64_t session, uint64_t seq)
 {
-    if (!session)
-        c->hello = seq;
     if (!session || session != c->session || seq <= c->seen)
         return false;
-    bool follows = c->seen ? seq == c->seen + 1 : seq == 1 || seq == c->hello + 1;
+    bool follows = seq == c->seen + 1;
     c->seen = seq;
     return !follows;
 }

@@ -1,7 +1,6 @@
-/* The sequence numbers of one connection, both ways. A sender counts its frames from 1, and may
- * begin again with each session; so the first frame of a session is number 1 or follows the HELLO.
- * By them both ends see that frames were dropped on the way (a full queue); what is done then is a
- * new session. */
+/* The sequence numbers of one connection, both ways. A sender counts its frames of a session
+ * from 1. By them both ends see that frames were dropped on the way (a full queue); what is done
+ * then is a new session. */
 #ifndef FARM_NET_SEQCOUNT_H
 #define FARM_NET_SEQCOUNT_H
 
@@ -10,7 +9,6 @@
 
 struct seqcount { /* zeroed: no session yet */
     uint64_t session, sent, seen;
-    uint64_t hello; /* number of the last frame outside a session */
 };
 struct seqnumbers { /* for a frame's header */
     uint64_t seq, seen;

@@ -35,8 +35,9 @@ struct brokerlink {
     char *endpoint;
     void *context, *socket, *monitor;
     struct id128 peer;
-    uint64_t session; /* 0 = none */
-    uint64_t sent, seen, head, beats;
+    uint64_t session;           /* 0 = none */
+    uint64_t out_session, sent; /* of the last frame sent: frames count from 1 in each session */
+    uint64_t seen, head, beats;
     int64_t beat_ns, beat_at, hello_at, heard_at;
     uint64_t hello_number; /* of the last HELLO: an older one's WELCOME names a dead session */
     bool welcomed;         /* ever */
@@ -50,6 +51,10 @@ struct brokerlink {
 
 static void link_write(struct brokerlink *l, uint64_t session, unsigned kind, const void *msg)
 {
+    if (session != l->out_session) {
+        l->out_session = session;
+        l->sent = 0;
+    }
     buf_clear(&l->body);
     buf_clear(&l->out);
     message_encode(&l->body, kind, msg);

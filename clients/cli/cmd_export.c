@@ -16,7 +16,8 @@
 #include "source.h"
 #include "spec.h"
 
-#define PAGE 1000
+#define PAGE  1000
+#define RANGE 50000 /* trials that are looked at in one question, some 10 ms */
 
 struct export_settings {
     struct client client;
@@ -274,21 +275,26 @@ static err_t on_key(void *self, const struct row *r, struct errmsg *em)
 }
 
 /* Trials of other versions of an edited study may have parameters that the present space has not.
- */
-static err_t add_older_names(struct export *x, struct source *s, struct errmsg *em)
+ * The first trial that is of the present version may be far away, so ranges are asked for. */
+static err_t add_older_names(struct export *x, struct source *s, const struct study_row *study,
+                             struct errmsg *em)
 {
     char query[400];
     uint64_t n;
-    err_t e;
+    err_t e = ERR_OK;
+    if (study->spec_number < 2)
+        return ERR_OK;
     x->last = -1;
-    do {
+    for (uint64_t range = RANGE; !e && range < study->trials + RANGE; range += n ? 0 : RANGE) {
         snprintf(query, sizeof query,
                  "select number, params from trial where study = '%s' and number > %lld and "
-                 "spec_number < (select max(spec_number) from trial where study = '%s') order by "
-                 "number limit %d",
-                 x->study, (long long)x->last, x->study, PAGE);
+                 "number < %llu and spec_number < %llu order by number limit %d",
+                 x->study, (long long)x->last, (unsigned long long)range,
+                 (unsigned long long)study->spec_number, PAGE);
         e = source_page(s, query, &n, on_key, x, em);
-    } while (!e && n > 0);
+        if (!n)
+            x->last = (int64_t)range - 1;
+    }
     return e;
 }
 
@@ -304,7 +310,7 @@ static err_t find_names(struct export *x, struct source *s, const struct study_r
     for (uint32_t i = 0; i < spec->space->n; i++)
         names_add(&x->params, spec->space->params[i].name);
     spec_free(spec);
-    return add_older_names(x, s, em);
+    return add_older_names(x, s, study, em);
 }
 
 /* Writes to a file beside the target, which is put in its place when it is whole. */
@@ -331,6 +337,27 @@ static err_t to_file(struct export *x, struct source *s, struct errmsg *em)
     return e;
 }
 
+static err_t on_compacted(void *self, const struct row *r, struct errmsg *em)
+{
+    const struct export *x = self;
+    (void)em;
+    if (r->values && row_int(r, "compacted", 0) > 0)
+        client_note("%s was compacted up to its event %lld: of trials that were final, only the "
+                    "last reports and those that decided are left",
+                    x->study, (long long)row_int(r, "compacted", 0));
+    return ERR_OK;
+}
+
+/* Nobody should take a thinned curve for a whole one. */
+static err_t note_compaction(struct export *x, struct source *s, struct errmsg *em)
+{
+    char query[200];
+    snprintf(query, sizeof query, "select compacted from study where name = '%s'", x->study);
+    err_t e = source_sql(s, query, NULL, 0, on_compacted, x, em);
+    /* A database of before version 3 has no such column, and was never compacted. */
+    return e == ERR_INVALID ? ERR_OK : e;
+}
+
 static err_t export_all(struct export *x, struct source *s, struct errmsg *em)
 {
     if (x->s->output)
@@ -353,6 +380,8 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     buf_init(&x.line, 0);
     e = source_study(s, x.study, &study, em);
     x.number_of_study = study.number;
+    if (!e && x.s->reports)
+        e = note_compaction(&x, s, em);
     if (!e)
         e = find_names(&x, s, &study, em);
     if (!e)

@@ -208,6 +208,18 @@ static void tell_idle(struct follow *f, int64_t now)
                      brokerlink_endpoint(f->c->link), needs);
 }
 
+/* A broker that knows less than what was seen goes on from a backup: another history. */
+static err_t renew(struct follow *f, struct errmsg *em)
+{
+    if (brokerlink_head(f->c->link) < f->seen)
+        return errmsg_set(em, ERR_REFUSED,
+                          "the farm at %s was restored from a backup, and what was shown here is "
+                          "not its past any more; give the command again",
+                          brokerlink_endpoint(f->c->link));
+    start_tail(f);
+    return ERR_OK;
+}
+
 static err_t turn(struct follow *f, struct errmsg *em)
 {
     struct link_incoming in;
@@ -224,7 +236,7 @@ static err_t turn(struct follow *f, struct errmsg *em)
         e = on_message(f, &in, em);
         break;
     case LINK_RENEWED:
-        start_tail(f);
+        e = renew(f, em);
         break;
     case LINK_FD:
         e = on_signal(f, em);

@@ -255,6 +255,7 @@ static void take_study(struct study_row *out, const struct row *r)
     out->maximize = str_is(row_text(r, "direction"), "maximize");
     out->spec = str_dupz(row_text(r, "spec"));
     out->trials = (uint64_t)row_int(r, "trials", 0);
+    out->spec_number = (uint64_t)row_int(r, "spec_number", 1);
 }
 
 static err_t on_study(void *self, const struct row *r, struct errmsg *em)
@@ -311,9 +312,11 @@ err_t source_study(struct source *s, const char *name, struct study_row *out, st
     /* A name is made of letters that need no quoting; as an argument one like 17 would become a
      * number. */
     char query[300];
-    snprintf(query, sizeof query,
-             "select number, name, state, direction, spec, trials from study where name = '%s'",
-             name);
+    snprintf(
+        query, sizeof query,
+        "select number, name, state, direction, spec, trials, spec_number from study where name "
+        "= '%s'",
+        name);
     e = source_sql(s, query, NULL, 0, on_study, &f, em);
     if (e)
         return e;

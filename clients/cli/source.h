@@ -54,7 +54,7 @@ struct study_row {
     char state[32];
     bool maximize;
     char *spec; /* JSON; owned */
-    uint64_t trials;
+    uint64_t trials, spec_number;
 };
 /* ERR_NOT_FOUND with the nearest name. */
 err_t source_study(struct source *s, const char *name, struct study_row *out,

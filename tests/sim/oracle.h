@@ -31,6 +31,8 @@ struct seat { /* a session, as WELCOME told it */
     uint64_t credit, assigned;
     uint32_t slots;
     struct resources have;
+    struct id128 formers[SIM_WORKERS * 4]; /* ended processes it speaks for */
+    uint32_t n_formers;
 };
 struct oracle_cause {
     enum oracle_entry entry;

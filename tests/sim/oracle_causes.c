@@ -52,6 +52,15 @@ const struct seat *oracle_seat(const struct sim *s, uint64_t session)
     return x && x->alive ? x : NULL;
 }
 
+/* A worker speaks for itself and for the processes whose spool it found. */
+static bool speaks_for(const struct seat *x, struct id128 who)
+{
+    for (uint32_t i = 0; i < x->n_formers; i++)
+        if (id128_eq(x->formers[i], who))
+            return true;
+    return id128_eq(x->id, who);
+}
+
 /* A HELLO that was answered ends the sessions before it: those of its connection and its process.
  */
 static void replace(struct oracle *o, const struct seat *by)
@@ -81,6 +90,9 @@ static void add_seat(struct sim *s, const struct oracle_cause *c, uint64_t sessi
                        .have = {.cpu = (double)INFINITY, .memory = UINT64_MAX}};
     if (h->have.n)
         x->have = h->have.v[0];
+    size_t most = sizeof x->formers / sizeof x->formers[0];
+    for (uint32_t i = 0; i < h->former.n && x->n_formers < most; i++)
+        x->formers[x->n_formers++] = h->former.v[i].peer;
     idmap_put(&o->seats, session, x);
     replace(o, x);
 }
@@ -154,7 +166,7 @@ static void hit_attempt(struct sim *s, const struct oracle_cause *c)
         return;
     const struct life *l = model_life(f, attempt);
     bool current = l && l == &f->lives[f->attempt];
-    if (current && !l->ended && !id128_eq(l->who, c->seat->id))
+    if (current && !l->ended && !speaks_for(c->seat, l->who))
         return; /* another's */
     enum cell_event e = CELL_OTHER;
     if (current && c->kind == MSG_REPORT)
@@ -306,7 +318,7 @@ static void check_attempt(struct sim *s, const struct oracle_cause *c, const str
     SIM_CHECK(s, r->study == study && r->trial == trial && f,
               "I5: a %s is recorded with another trial", message_name(c->kind));
     const struct life *l = model_life(f, attempt);
-    SIM_CHECK(s, l && l == &f->lives[f->attempt] && id128_eq(l->who, c->seat->id),
+    SIM_CHECK(s, l && l == &f->lives[f->attempt] && speaks_for(c->seat, l->who),
               "I5: a %s of attempt %u is recorded under attempt %u of trial %llu/%llu",
               message_name(c->kind), attempt, r->attempt, ULL(study), ULL(trial));
     if (c->kind == MSG_REPORT)
@@ -330,7 +342,7 @@ static void check_result(struct sim *s, const struct oracle_cause *c)
     const struct msg_final *m = &c->msg->final;
     const struct fate *f = model_trial(&s->oracle->applied, m->study, m->trial);
     const struct life *l = f ? model_life(f, m->attempt) : NULL;
-    if (!l || l != &f->lives[f->attempt] || l->ended || !id128_eq(l->who, c->seat->id))
+    if (!l || l != &f->lives[f->attempt] || l->ended || !speaks_for(c->seat, l->who))
         return;
     bool refused = m->has_step && (m->last_step < 0 || m->last_step > (INT64_C(1) << 53) - 1);
     SIM_CHECK(s, refused || m->metrics.n, "I1: a FINAL of the open attempt changes nothing");

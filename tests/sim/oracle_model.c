@@ -49,6 +49,16 @@ static bool is_open(const struct fate *f)
     return f->state >= TRIAL_LEASED && f->state <= TRIAL_STOPPING;
 }
 
+/* Adopted, be it several times, from the spool of an ended process: it waits for its ACK and takes
+ * no slot. */
+static bool is_spooled(const struct fate *f)
+{
+    uint32_t first = f->attempt;
+    while (first > 1 && f->lives[first].adopted)
+        first--;
+    return !id128_eq(f->lives[first].who, f->lives[f->attempt].who);
+}
+
 uint32_t model_held(const struct model *m, struct id128 who)
 {
     uint32_t n = 0;
@@ -57,7 +67,7 @@ uint32_t model_held(const struct model *m, struct id128 who)
             continue;
         for (size_t k = 0; k < m->v[i].n; k++) {
             const struct fate *f = &m->v[i].fates[k];
-            n += is_open(f) && id128_eq(f->lives[f->attempt].who, who);
+            n += is_open(f) && id128_eq(f->lives[f->attempt].who, who) && !is_spooled(f);
         }
     }
     return n;

@@ -211,9 +211,11 @@ static void drop_events(struct sim *s)
 static void release(struct sim *s)
 {
     s->quiet = true;
-    for (size_t i = 0; i < SIM_WORKERS; i++)
+    for (size_t i = 0; i < SIM_WORKERS; i++) {
         if (s->workers[i].core)
             worker_crash(s, &s->workers[i]);
+        buf_fini(&s->workers[i].spool);
+    }
     for (size_t i = 0; i < s->n_optimizers; i++)
         optimizer_crash(s, &s->optimizers[i]);
     broker_crash(s);

@@ -186,6 +186,7 @@ struct sim_worker {
     struct list fetches;
     uint32_t slots;
     struct id128 id;
+    struct buf spool; /* outlives the process: kind (1), length (4), body of each record */
 };
 void worker_start(struct sim *s, struct sim_worker *w);
 void worker_crash(struct sim *s, struct sim_worker *w);

@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "hash.h"
 #include "oracle.h"
+#include "codec.h"
 
 #define FETCH_AGAIN (5 * SEC)
 #define FETCH_TRIES 5
@@ -163,6 +164,59 @@ static void on_gone(struct sim *s, struct sim_event *e)
         worker_crash(s, w);
 }
 
+static void append(struct sim_worker *w, const struct worker_fx *fx)
+{
+    uint32_t n = (uint32_t)fx->body.n;
+    buf_addc(&w->spool, (char)fx->message);
+    buf_add(&w->spool, &n, sizeof n);
+    buf_add_str(&w->spool, fx->body);
+}
+
+/* The record at *at; false: there is none. */
+static bool next_record(const struct sim_worker *w, size_t *at, unsigned *kind, struct str *body)
+{
+    uint32_t n;
+    if (*at == w->spool.n)
+        return false;
+    *kind = (uint8_t)w->spool.p[*at];
+    memcpy(&n, w->spool.p + *at + 1, sizeof n);
+    *body = str_make(w->spool.p + *at + 1 + sizeof n, n);
+    *at += 1 + sizeof n + n;
+    return true;
+}
+
+/* What was not on the disk yet when the process was killed: some records at the end. */
+static void tear(struct sim *s, struct sim_worker *w)
+{
+    size_t at = 0, keep = 0, unwritten;
+    unsigned kind;
+    struct str body;
+    if (w->spool.n == 0 || !sim_chance(s, 0.3))
+        return;
+    unwritten = (size_t)sim_between(s, 0, (int64_t)w->spool.n);
+    while (next_record(w, &at, &kind, &body) && at <= w->spool.n - unwritten)
+        keep = at;
+    w->spool.n = keep;
+}
+
+static void restore(struct sim *s, struct sim_worker *w)
+{
+    size_t at = 0;
+    unsigned kind;
+    struct str body;
+    union message m;
+    struct arena a;
+    arena_init(&a, 0);
+    while (next_record(w, &at, &kind, &body)) {
+        SIM_CHECK(s, !message_decode(&m, kind, body, &a, NULL), "a damaged spool");
+        SIM_CHECK(s, worker_restore(w->core, kind, &m), "no room for a spool");
+        arena_clear(&a);
+    }
+    arena_fini(&a);
+    if (worker_restored(w->core, worker_now(s, w), &w->out) == 0)
+        buf_clear(&w->spool);
+}
+
 static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_fx *fx)
 {
     switch (fx->kind) {
@@ -192,8 +246,15 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
     case WFX_SEAL:
         look_at(s, w, fx);
         break;
+    case WFX_SPOOL:
+        append(w, fx);
+        break;
+    case WFX_SPOOL_NEW:
+        buf_clear(&w->spool);
+        break;
     case WFX_TIDY:
     case WFX_ASK: /* no study here asks by a signal */
+    case WFX_ORPHAN:
     case WFX_DROP_SPEC:
     case WFX_FACT:
         break;
@@ -297,12 +358,14 @@ void worker_start(struct sim *s, struct sim_worker *w)
                               .memory = UINT64_C(1) << 33,
                               .drain_ns = 5 * SEC,
                               .orphan_ns = -1,
+                              .spool = true,
                               .seed = rng_u64(&s->rng)};
     w->core = worker_new(&c, worker_now(s, w));
     worker_out_init(&w->out);
     w->wake = CLOCK_NEVER;
     list_init(&w->children);
     list_init(&w->fetches);
+    restore(s, w);
     net_connect(s, n);
 }
 
@@ -310,6 +373,7 @@ void worker_crash(struct sim *s, struct sim_worker *w)
 {
     w->node.up = false;
     net_disconnect(s, &w->node, true);
+    tear(s, w);
     child_kill_all(w);
     LIST_FOREACH_SAFE (it, next, &w->fetches) {
         end_fetch(CONTAINER_OF(it, struct fetch, link));

@@ -67,8 +67,9 @@ struct attempt *attempt_new(struct worker *w, const struct msg_assign *m)
     a->number = m->attempt;
     a->grace_ns = 10 * NS_PER_S;
     a->started_at = a->flush_at = a->timeout_at = a->term_at = a->kill_at = a->give_up_at =
-        a->ask_until = CLOCK_NEVER;
+        a->ask_until = a->spool_at = CLOCK_NEVER;
     a->tidy = m->resume.n > 0;
+    a->owner = w->c.peer;
     outbox_init(&a->outbox, &w->window, false);
     list_init(&a->waits);
     list_push(&w->attempts, &a->link);
@@ -108,6 +109,8 @@ void attempt_free(struct worker *w, struct attempt *a)
     list_remove(&a->waits);
     list_remove(&a->link);
     w->n_attempts--;
+    w->spool.attempts -= a->spooled;
+    w->n_ghosts -= a->ghost;
     unlink_key(w, a);
     idmap_remove(&w->by_run, a->desc.run);
     free_texts(a);
@@ -117,7 +120,7 @@ void attempt_free(struct worker *w, struct attempt *a)
 struct outbox_id attempt_id(const struct worker *w, const struct attempt *a)
 {
     uint64_t session = w->link.state == LINK_UP ? w->link.session : 0;
-    return (struct outbox_id){a->desc.study, a->desc.trial, a->number, session};
+    return (struct outbox_id){a->desc.study, a->desc.trial, a->number, session, false};
 }
 
 bool attempt_served(const struct attempt *a)
@@ -144,8 +147,8 @@ uint8_t attempt_phase(const struct attempt *a)
 void attempt_rearm(struct worker *w, struct attempt *a)
 {
     int64_t at = a->outbox.resend_at;
-    const int64_t all[] = {a->flush_at, a->timeout_at, a->term_at,
-                           a->kill_at,  a->give_up_at, a->ask_until};
+    const int64_t all[] = {a->flush_at,   a->timeout_at, a->term_at, a->kill_at,
+                           a->give_up_at, a->ask_until,  a->spool_at};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         at = all[i] < at ? all[i] : at;
     if (at == CLOCK_NEVER)
@@ -340,6 +343,8 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
             attempt_close_point(a, fx);
         attempt_flush(w, a, now, fx);
     }
+    if (due(&a->spool_at, now))
+        spooling_save(w, a, fx);
     attempt_rearm(w, a);
     struct attempt_input leave = {.cause = END_RELEASE, .release_why = w->drain.why};
     if (due(&a->ask_until, now)) {

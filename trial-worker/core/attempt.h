@@ -50,6 +50,9 @@ struct unsealed {
     uint64_t size;
 };
 struct attempt {
+    struct id128 owner;     /* the process that it was granted to; ghost: one that has ended */
+    bool ghost;             /* found in a spool */
+    bool spooled;           /* the spool has it */
     struct worker_run desc; /* params, resume, decide, point and gpus are owned by the attempt */
     uint32_t number;
     enum attempt_state state;
@@ -87,8 +90,8 @@ struct attempt {
     enum end_cause cause;
     uint8_t stop_why, release_why; /* enum stop_why, enum release_why */
     int64_t grace_ns;
-    int64_t started_at, flush_at, timeout_at, term_at, kill_at, give_up_at,
-        ask_until; /* CLOCK_NEVER = not armed */
+    int64_t started_at, flush_at, timeout_at, term_at, kill_at, give_up_at, ask_until,
+        spool_at; /* CLOCK_NEVER = not armed */
 };
 
 /* Inputs of the state table (attempt_state.c). */
@@ -112,6 +115,7 @@ struct attempt_input {
     enum end_cause cause;          /* STOP */
     uint8_t stop_why, release_why; /* STOP */
     int64_t grace_ns;              /* STOP: 0 = the study's */
+    const char *lost_to; /* KILL: why a result does not count; NULL = it does, or never did */
 };
 /* The one way to change an attempt's state. The attempt may be freed inside: do not touch it after.
  * in may be NULL for events that need none. */
@@ -141,6 +145,9 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
 /* attempt_result.c: the FINAL or RELEASE of an attempt whose process is gone (end NULL: it never
  * had one, or a served evaluator that lives on), put into its outbox. */
 bool attempt_given_back(const struct attempt *a); /* its end, if it came now, would be a RELEASE */
+/* Of one that is killed: a result that counts no longer, as WFX_ORPHAN. */
+void attempt_orphan(const struct worker *w, struct attempt *a, const char *why, int64_t now,
+                    struct worker_out *fx);
 void attempt_conclude(struct attempt *a, const struct child_end *end, int64_t now);
 
 #endif

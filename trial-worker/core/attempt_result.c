@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "json.h"
+#include "worker_impl.h"
 
 #define ERROR_LIMIT 4096
 
@@ -221,4 +222,47 @@ void attempt_conclude(struct attempt *a, const struct child_end *end, int64_t no
     outbox_final(&a->outbox, &f);
     buf_fini(&error);
     buf_fini(&metrics);
+}
+
+static void describe_orphan(const struct worker *w, const struct attempt *a, const char *why,
+                            struct buf *out)
+{
+    const struct msg_final *f = a->outbox.final;
+    struct jsonw j;
+    jsonw_init(&j, out);
+    jsonw_object(&j);
+    jsonw_kstr(&j, "study", a->desc.study_name);
+    jsonw_ku64(&j, "study_number", a->desc.study);
+    jsonw_ku64(&j, "trial", a->desc.trial);
+    jsonw_ku64(&j, "attempt", a->number);
+    jsonw_kstr(&j, "worker", str_of(w->c.name[0] ? w->c.name : w->c.host));
+    jsonw_kstr(&j, "why", str_of(why));
+    jsonw_kstr(&j, "status", str_of(final_status_name(f->status)));
+    jsonw_kf64(&j, "value", f->value);
+    if (f->metrics.n > 0) {
+        jsonw_keyz(&j, "metrics");
+        jsonw_raw(&j, f->metrics);
+    }
+    if (f->has_step)
+        jsonw_ki64(&j, "last_step", f->last_step);
+    jsonw_ku64(&j, "runtime_ms", f->runtime_ms);
+    jsonw_end(&j);
+}
+
+void attempt_orphan(const struct worker *w, struct attempt *a, const char *why, int64_t now,
+                    struct worker_out *fx)
+{
+    if (a->has_result && !a->outbox.final && attempt_wanted(a))
+        attempt_conclude(a, NULL, now);
+    if (!a->outbox.final || !a->outbox.final->has_value)
+        return;
+    struct buf b;
+    buf_init(&b, 0);
+    describe_orphan(w, a, why, &b);
+    struct str text = buf_ok(&b) ? worker_out_text(fx, buf_str(&b)) : (struct str){0};
+    buf_fini(&b);
+    if (!text.p)
+        return;
+    worker_out_add(fx, WFX_ORPHAN)->body = text;
+    worker_out_fact(fx, FACT_ORPHANED, a, "why=%s", why);
 }

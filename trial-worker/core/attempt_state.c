@@ -72,6 +72,7 @@ static void conclude(const struct context *c, const struct child_end *end)
                         a->outbox.final ? final_status_name(a->outbox.final->status) : "released");
     a->desc.spec = NULL;
     attempt_flush(c->w, a, c->now, c->fx);
+    spooling_plan(c->w, a, c->now);
 }
 
 static void act_none(const struct context *c)
@@ -255,9 +256,17 @@ static void act_sigkill(const struct context *c)
     signal_child(c, SIGKILL);
 }
 
+/* Before a kill: a result that is known already is kept for people. */
+static void keep_orphan(const struct context *c)
+{
+    if (c->in && c->in->lost_to)
+        attempt_orphan(c->w, c->a, c->in->lost_to, c->now, c->fx);
+}
+
 static void act_kill(const struct context *c)
 {
     disarm(c->a);
+    keep_orphan(c);
     c->a->cause = END_KILL;
     c->a->flush_at = CLOCK_NEVER;
     outbox_clear(&c->a->outbox);
@@ -268,6 +277,7 @@ static void act_kill(const struct context *c)
 
 static void act_kill_unstarted(const struct context *c)
 {
+    keep_orphan(c);
     c->a->cause = END_KILL;
     conclude(c, NULL);
 }
@@ -338,6 +348,7 @@ void attempt_event(struct worker *w, struct attempt *a, enum attempt_event e,
         cell = (struct cell){ATTEMPT_SEALING, act_hold};
     a->state = cell.next;
     cell.act(&c);
+    spooling_review(w, a, fx);
     if (a->state == ATTEMPT_DONE && outbox_empty(&a->outbox))
         attempt_free(w, a);
     else

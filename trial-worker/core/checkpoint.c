@@ -10,6 +10,7 @@
 
 #include "alloc.h"
 #include "json.h"
+#include "spooling.h"
 #include "worker_impl.h"
 
 #include <json-c/json.h>
@@ -184,6 +185,8 @@ void worker_on_sealed(struct worker *w, int64_t now, uint64_t run, const struct 
     if (a->next.place)
         seal(a, fx);
     attempt_flush(w, a, now, fx);
+    if (good)
+        spooling_plan(w, a, now);
     if (a->sealing.place)
         return;
     if (a->state == ATTEMPT_SEALING)

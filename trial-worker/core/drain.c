@@ -129,6 +129,7 @@ void worker_leave(struct worker *w, int64_t now, const struct worker_leave *l,
     worker_out_fact(fx, FACT_DRAINING, NULL, "held=%zu why=\"%s\" stop_ms=%lld", w->n_attempts,
                     d->reason, (long long)((d->stop_at - now) / NS_PER_MS));
     drain_say(w, now, fx);
+    spooling_hurry(w, now);
     stop_attempts(w, false, now, fx);
     ask_attempts(w, now, fx);
     hurry(w, now);
@@ -152,6 +153,7 @@ void worker_release_all(struct worker *w, int64_t now, struct worker_out *fx)
     d->mode = DRAIN_RELEASE;
     d->stop_at = now;
     drain_say(w, now, fx);
+    spooling_hurry(w, now);
     stop_attempts(w, true, now, fx);
     kill_children(w, now, fx);
 }

@@ -45,7 +45,7 @@ static void free_checkpoint(struct outbox *o)
 /* Removes the points i with drop(i) in one pass. */
 static void remove_points(struct outbox *o, const bool *drop)
 {
-    uint32_t kept = 0, sent = 0;
+    uint32_t kept = 0, sent = 0, saved = 0;
     for (uint32_t i = 0; i < o->n; i++) {
         if (drop[i]) {
             if (i < o->sent)
@@ -54,10 +54,12 @@ static void remove_points(struct outbox *o, const bool *drop)
             continue;
         }
         sent += i < o->sent;
+        saved += i < o->saved_n;
         o->points[kept++] = o->points[i];
     }
     o->n = kept;
     o->sent = sent;
+    o->saved_n = saved;
 }
 
 static uint32_t best_point(const struct outbox *o)
@@ -112,6 +114,7 @@ void outbox_clear(struct outbox *o)
     o->release_note = NULL;
     o->owed = o->unsent = 0;
     o->resend_at = CLOCK_NEVER;
+    outbox_unsave(o);
 }
 
 void outbox_fini(struct outbox *o)
@@ -135,6 +138,7 @@ static void owe(struct outbox *o, unsigned item)
 {
     o->owed |= item;
     o->unsent |= item;
+    o->saved &= ~item;
 }
 
 void outbox_start(struct outbox *o, const struct outbox_beginning *b)
@@ -186,6 +190,30 @@ void outbox_release(struct outbox *o, uint8_t why, const char *note)
     owe(o, OWE_RELEASE);
 }
 
+/* To the broker, or to the spool. */
+static void emit(const struct outbox_id *id, unsigned kind, const void *msg, struct worker_out *fx)
+{
+    if (id->spool)
+        worker_out_spool(fx, kind, msg);
+    else
+        worker_out_send(fx, id->session, kind, msg);
+}
+
+static struct point as_point(const struct outbox_point *p)
+{
+    return (struct point){p->step, p->has_value, p->value, str_make(p->metrics, p->metrics_n)};
+}
+
+static void emit_points(const struct outbox_id *id, const struct point *v, uint32_t n,
+                        uint32_t thinned, struct worker_out *fx)
+{
+    struct msg_report m = {
+        .study = id->study, .trial = id->trial, .attempt = id->attempt, .thinned = thinned};
+    m.points.v = v;
+    m.points.n = n;
+    emit(id, MSG_REPORT, &m, fx);
+}
+
 /* One REPORT from the first point that was not sent; returns how many went. */
 static uint32_t send_points(struct outbox *o, const struct outbox_id *id, bool force,
                             struct worker_out *fx)
@@ -200,19 +228,14 @@ static uint32_t send_points(struct outbox *o, const struct outbox_id *id, bool f
         if (!force && (o->window->points == OUTBOX_WINDOW_POINTS ||
                        o->window->bytes + point_bytes(p) > OUTBOX_WINDOW_BYTES))
             break;
-        v[n++] =
-            (struct point){p->step, p->has_value, p->value, str_make(p->metrics, p->metrics_n)};
+        v[n++] = as_point(p);
         bytes += point_bytes(p);
         o->window->points++;
         o->window->bytes += point_bytes(p);
     }
     if (n == 0)
         return 0;
-    struct msg_report m = {
-        .study = id->study, .trial = id->trial, .attempt = id->attempt, .thinned = o->thinned};
-    m.points.v = v;
-    m.points.n = n;
-    worker_out_send(fx, id->session, MSG_REPORT, &m);
+    emit_points(id, v, n, o->thinned, fx);
     o->thinned = 0;
     o->sent += n;
     return n;
@@ -222,7 +245,7 @@ static void send_start(struct outbox *o, const struct outbox_id *id, struct work
 {
     const struct outbox_beginning *b = &o->beginning;
     struct msg_start m = {id->study, id->trial, id->attempt, b->pid, b->resumed, b->resume_step};
-    worker_out_send(fx, id->session, MSG_START, &m);
+    emit(id, MSG_START, &m, fx);
 }
 
 static void send_checkpoint(struct outbox *o, const struct outbox_id *id, struct worker_out *fx)
@@ -231,7 +254,7 @@ static void send_checkpoint(struct outbox *o, const struct outbox_id *id, struct
     m.study = id->study;
     m.trial = id->trial;
     m.attempt = id->attempt;
-    worker_out_send(fx, id->session, MSG_CHECKPOINT, &m);
+    emit(id, MSG_CHECKPOINT, &m, fx);
 }
 
 static void send_final(struct outbox *o, const struct outbox_id *id, struct worker_out *fx)
@@ -240,14 +263,14 @@ static void send_final(struct outbox *o, const struct outbox_id *id, struct work
     m.study = id->study;
     m.trial = id->trial;
     m.attempt = id->attempt;
-    worker_out_send(fx, id->session, MSG_FINAL, &m);
+    emit(id, MSG_FINAL, &m, fx);
 }
 
 static void send_release(struct outbox *o, const struct outbox_id *id, struct worker_out *fx)
 {
     struct msg_release m = {id->study, id->trial, id->attempt, o->release_why,
                             str_of(o->release_note)};
-    worker_out_send(fx, id->session, MSG_RELEASE, &m);
+    emit(id, MSG_RELEASE, &m, fx);
 }
 
 void outbox_send(struct outbox *o, const struct outbox_id *id, int64_t now, struct worker_out *fx)
@@ -268,6 +291,67 @@ void outbox_send(struct outbox *o, const struct outbox_id *id, int64_t now, stru
     o->unsent = 0;
     if (o->resend_at == CLOCK_NEVER && (o->owed || o->sent))
         o->resend_at = now + o->interval;
+}
+
+static void save_points(struct outbox *o, const struct outbox_id *id, struct worker_out *fx)
+{
+    struct point v[OUTBOX_RING];
+    size_t bytes = 0;
+    uint32_t n = 0;
+    for (uint32_t i = o->saved_n; i < o->n; i++) {
+        if (n > 0 && bytes + point_bytes(&o->points[i]) > MESSAGE_BYTES) {
+            emit_points(id, v, n, 0, fx);
+            bytes = n = 0;
+        }
+        v[n++] = as_point(&o->points[i]);
+        bytes += point_bytes(&o->points[i]);
+    }
+    if (n > 0)
+        emit_points(id, v, n, 0, fx);
+    o->saved_n = o->n;
+}
+
+bool outbox_owes_end(const struct outbox *o)
+{
+    return o->owed & OWE_END;
+}
+
+bool outbox_releases_lost(const struct outbox *o)
+{
+    return (o->owed & OWE_RELEASE) && o->release_why == RELEASE_LOST;
+}
+
+bool outbox_ends(const struct outbox *o)
+{
+    return o->owed & (OWE_FINAL | OWE_RELEASE);
+}
+
+bool outbox_unsaved(const struct outbox *o)
+{
+    return o->owed & ~o->saved & OWE_END;
+}
+
+void outbox_unsave(struct outbox *o)
+{
+    o->saved = 0;
+    o->saved_n = 0;
+}
+
+void outbox_save(struct outbox *o, const struct outbox_id *to, struct worker_out *fx)
+{
+    struct outbox_id id = *to;
+    unsigned lacking = o->owed & ~o->saved;
+    id.spool = true;
+    if (lacking & OWE_START)
+        send_start(o, &id, fx);
+    save_points(o, &id, fx);
+    if (lacking & OWE_CHECKPOINT)
+        send_checkpoint(o, &id, fx);
+    if (lacking & OWE_FINAL)
+        send_final(o, &id, fx);
+    if (lacking & OWE_RELEASE)
+        send_release(o, &id, fx);
+    o->saved = o->owed;
 }
 
 void outbox_rewind(struct outbox *o, bool later)
@@ -294,6 +378,7 @@ static void settle_item(struct outbox *o, unsigned item)
 {
     o->owed &= ~item;
     o->unsent &= ~item;
+    o->saved &= ~item;
     if (item == OWE_FINAL)
         free_final(o);
 }

@@ -13,6 +13,7 @@
 #define OUTBOX_RESEND_MAX_NS (60 * NS_PER_S)
 
 enum outbox_item { OWE_START = 1, OWE_CHECKPOINT = 2, OWE_FINAL = 4, OWE_RELEASE = 8 };
+#define OWE_END (OWE_CHECKPOINT | OWE_FINAL | OWE_RELEASE) /* what a spool is for */
 
 /* Points of all attempts that were sent and not acknowledged. */
 struct outbox_window {
@@ -38,6 +39,8 @@ struct outbox {
     uint32_t thinned;      /* left out since the last REPORT */
     bool maximize;         /* which value is the best */
     unsigned owed, unsent; /* enum outbox_item */
+    unsigned saved;        /* owed, and in the spool */
+    uint32_t saved_n;      /* points in the spool: the first of them */
     struct outbox_beginning beginning;
     struct msg_checkpoint checkpoint; /* uri owned */
     struct msg_final *final;          /* owned with its texts */
@@ -51,6 +54,7 @@ struct outbox_id {
     uint64_t study, trial;
     uint32_t attempt;
     uint64_t session; /* 0 = none: nothing is sent */
+    bool spool;       /* to the spool instead */
 };
 
 void outbox_init(struct outbox *o, struct outbox_window *window, bool maximize);
@@ -74,6 +78,14 @@ void outbox_release(struct outbox *o, uint8_t why, const char *note);
 void outbox_send(struct outbox *o, const struct outbox_id *id, int64_t now, struct worker_out *fx);
 /* Takes everything as not sent (a new session, or time is up). `later` doubles the interval. */
 void outbox_rewind(struct outbox *o, bool later);
+/* The spool: whether it lacks something that it is for; appends what it lacks (START and points
+ * too) as WFX_SPOOL; takes everything as lacking. */
+bool outbox_unsaved(const struct outbox *o);
+void outbox_save(struct outbox *o, const struct outbox_id *id, struct worker_out *fx);
+void outbox_unsave(struct outbox *o);
+bool outbox_owes_end(const struct outbox *o);      /* CHECKPOINT, FINAL or RELEASE */
+bool outbox_releases_lost(const struct outbox *o); /* a RELEASE that says so */
+bool outbox_ends(const struct outbox *o);          /* FINAL or RELEASE */
 /* ACK or NAK of a kind; step counts for REPORT. */
 void outbox_settle(struct outbox *o, unsigned kind, int64_t step, int64_t now);
 

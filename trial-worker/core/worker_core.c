@@ -77,9 +77,11 @@ void worker_on_gap(struct worker *w, int64_t now, struct worker_out *fx)
         link_hello(w, now, fx);
 }
 
-static void settle(struct worker *w, struct attempt *a, unsigned kind, int64_t step, int64_t now)
+static void settle(struct worker *w, struct attempt *a, unsigned kind, int64_t step, int64_t now,
+                   struct worker_out *fx)
 {
     outbox_settle(&a->outbox, kind, step, now);
+    spooling_review(w, a, fx);
     if (a->state == ATTEMPT_DONE && outbox_empty(&a->outbox)) {
         attempt_free(w, a);
         return;
@@ -109,7 +111,7 @@ static void on_ack(struct worker *w, int64_t now, const struct msg_ack *m, struc
         if (a->state == ATTEMPT_DONE)
             outbox_clear(&a->outbox); /* nothing before it can matter any more */
     }
-    settle(w, a, m->of, m->step, now);
+    settle(w, a, m->of, m->step, now, fx);
 }
 
 static void on_nak(struct worker *w, int64_t now, const struct msg_nak *m, struct worker_out *fx)
@@ -120,11 +122,14 @@ static void on_nak(struct worker *w, int64_t now, const struct msg_nak *m, struc
     worker_out_fact(fx, FACT_DROPPED, a, "of=%s nak=%s", message_name(m->of),
                     nak_code_name(m->code));
     if (m->code == NAK_SUPERSEDED || m->code == NAK_FINISHED || m->code == NAK_UNKNOWN) {
+        struct attempt_input in = {.lost_to = nak_code_name(m->code)};
         if (attempt_wanted(a))
-            attempt_event(w, a, EVENT_KILL, NULL, now, fx);
+            attempt_event(w, a, EVENT_KILL, &in, now, fx);
         return;
     }
-    settle(w, a, m->of, INT64_MAX, now);
+    if (m->of == MSG_FINAL)
+        attempt_orphan(w, a, nak_code_name(m->code), now, fx);
+    settle(w, a, m->of, INT64_MAX, now, fx);
 }
 
 static void on_stop(struct worker *w, int64_t now, const struct msg_stop *m, struct worker_out *fx)
@@ -139,8 +144,9 @@ static void on_stop(struct worker *w, int64_t now, const struct msg_stop *m, str
 static void on_kill(struct worker *w, int64_t now, const struct msg_kill *m, struct worker_out *fx)
 {
     struct attempt *a = worker_find(w, m->study, m->trial, m->attempt);
+    struct attempt_input in = {.lost_to = stop_why_name(m->why)};
     if (a && attempt_wanted(a))
-        attempt_event(w, a, EVENT_KILL, NULL, now, fx);
+        attempt_event(w, a, EVENT_KILL, &in, now, fx);
 }
 
 static void in_session(struct worker *w, int64_t now, unsigned kind, const union message *m,
@@ -286,6 +292,12 @@ uint64_t worker_session(const struct worker *w)
     return w->link.state == LINK_UP ? w->link.session : 0;
 }
 
+void worker_farm(const struct worker *w, uint64_t *farm, uint64_t *timeline)
+{
+    *farm = w->link.farm;
+    *timeline = w->link.timeline;
+}
+
 bool worker_draining(const struct worker *w)
 {
     return w->drain.mode != DRAIN_NONE;
@@ -304,7 +316,7 @@ size_t worker_attempts(const struct worker *w)
 void worker_check(const struct worker *w)
 {
     uint32_t slots = 0, points = 0;
-    size_t attempts = 0, users = 0;
+    size_t attempts = 0, users = 0, spooled = 0, ghosts = 0;
     uint64_t gpus = 0, memory = 0;
     LIST_FOREACH (it, &w->attempts) {
         const struct attempt *a = CONTAINER_OF(it, struct attempt, link);
@@ -312,6 +324,10 @@ void worker_check(const struct worker *w)
         slots += a->has_slot;
         points += a->outbox.sent;
         users += a->entry != NULL;
+        spooled += a->spooled;
+        ghosts += a->ghost;
+        REQUIRE(!a->spooled || outbox_owes_end(&a->outbox));
+        REQUIRE(!a->ghost || a->state == ATTEMPT_DONE);
         REQUIRE((gpus & a->grant.gpus) == 0);
         gpus |= a->grant.gpus;
         memory += a->grant.memory;
@@ -324,6 +340,7 @@ void worker_check(const struct worker *w)
     }
     LIST_FOREACH (it, &w->specs.entries)
         users -= CONTAINER_OF(it, struct spec_entry, link)->users;
+    REQUIRE(spooled == w->spool.attempts && ghosts == w->n_ghosts);
     REQUIRE(attempts == w->n_attempts && slots == w->slots.used && users == 0);
     REQUIRE(points == w->window.points && gpus == w->slots.gpus_used &&
             memory == w->slots.memory_used);

@@ -19,7 +19,8 @@
 #include "message.h"
 #include "spec.h"
 
-#define WORKER_MAX_SLOTS 1024 /* attempts held fit one HELLO */
+#define WORKER_MAX_SLOTS   1024 /* attempts held fit one HELLO */
+#define WORKER_MAX_FORMERS 64   /* ended processes whose spools are taken over; as in HELLO */
 
 struct worker;
 
@@ -40,6 +41,7 @@ struct worker_config {
     int64_t drain_ns;     /* how long running trials may go on after worker_drain() */
     int64_t idle_exit_ns; /* leave after so long without a trial; 0 = never */
     int64_t orphan_ns;    /* how long children outlive a lost lease; < 0 = as the broker says */
+    bool spool;           /* the shell carries out WFX_SPOOL */
     uint64_t seed;        /* of the jitter of beats and delays */
 };
 
@@ -82,8 +84,10 @@ struct worker_run {
     X(ASKED, "ATTEMPT-ASKED", "its evaluator was asked to write a checkpoint")                     \
     X(CHECKPOINT, "ATTEMPT-CHECKPOINT", "a checkpoint is on its way to the broker")                \
     X(NOT_RESUMED, "RESUME-REFUSED", "its checkpoint cannot be used; it begins from the start")    \
+    X(ORPHANED, "ATTEMPT-ORPHANED", "its result counts no longer and is kept for people")          \
     X(COMPLAINT, "ATTEMPT-COMPLAINT", "its evaluator said something that cannot be used")          \
-    X(DRAINING, "WORKER-DRAINING", "no new trials are taken")
+    X(DRAINING, "WORKER-DRAINING", "no new trials are taken")                                      \
+    X(RESTORED, "WORKER-RESTORED", "an earlier process left results in its spool")
 #define WORKER_FACT_ENUM(name, id, text) FACT_##name,
 enum worker_fact { WORKER_FACT_LIST(WORKER_FACT_ENUM) FACT_COUNT };
 #undef WORKER_FACT_ENUM
@@ -108,15 +112,19 @@ enum worker_fx_kind {
     WFX_ASK,    /* send `signal` to the program of run_id alone */
     WFX_SIGNAL, /* send `signal` (SIGTERM, SIGKILL) to the process group of run_id. SIGKILL of a
                    served evaluator replaces it. worker_on_child_exit() follows when it is gone */
-    WFX_END,    /* the served evaluator of run_id has finished its trial and may be given another */
-    WFX_FACT,   /* for the log: fact, run_id (0 = none), attempt, text */
-    WFX_EXIT,   /* everything is done: end the process */
+    WFX_SPOOL,  /* append a message to the spool, a file that outlives the process: kind, body */
+    WFX_SPOOL_NEW, /* nothing that the spool holds is needed any more: what follows replaces it */
+    WFX_ORPHAN,    /* keep a result that counts no longer, for people: body, a JSON object */
+    WFX_END,  /* the served evaluator of run_id has finished its trial and may be given another */
+    WFX_FACT, /* for the log: fact, run_id (0 = none), attempt, text */
+    WFX_EXIT, /* everything is done: end the process */
 };
 struct worker_fx {
     enum worker_fx_kind kind;
-    unsigned message;             /* SEND: message kind */
-    uint64_t session;             /* SEND */
-    struct str body;              /* SEND: encoded body; LINE: JSON; FACT: text; CHECK, SEAL */
+    unsigned message; /* SEND, SPOOL: message kind */
+    uint64_t session; /* SEND */
+    struct str
+        body; /* SEND, SPOOL: encoded body; LINE, ORPHAN: JSON; FACT: text; CHECK, SEAL: place */
     struct digest digest;         /* FETCH_*, DROP_SPEC, CHECK */
     const struct spec *spec;      /* FETCH_FILES */
     struct str study_name;        /* FETCH_FILES, TIDY */
@@ -216,6 +224,19 @@ void worker_on_checked(struct worker *w, int64_t now, uint64_t run, const struct
 void worker_on_sealed(struct worker *w, int64_t now, uint64_t run, const struct seal *s,
                       struct worker_out *fx);
 
+/* ---- the spool ---- */
+
+/* A record of an ended process's spool: kind and decoded message of a WFX_SPOOL, in their order.
+ * Once, before the first trial is granted; the spool has to be of this worker's farm and timeline.
+ * False: there is no room for the rest of this spool. */
+bool worker_restore(struct worker *w, unsigned kind, const union message *m);
+/* There are no more: saves what was found in this worker's own spool and offers it to the broker
+ * (a new HELLO, if there is a session). Returns how many attempts. */
+size_t worker_restored(struct worker *w, int64_t now, struct worker_out *fx);
+/* The spool has grown too long, or could not be written: says everything again, from
+ * WFX_SPOOL_NEW. */
+void worker_respool(struct worker *w, int64_t now, struct worker_out *fx);
+
 /* ---- time and the end ---- */
 
 /* Does what is due; returns when it wants to be called next (CLOCK_NEVER = only after another
@@ -240,6 +261,8 @@ void worker_release_all(struct worker *w, int64_t now, struct worker_out *fx);
 /* ---- for the shell and tests ---- */
 
 uint64_t worker_session(const struct worker *w); /* 0 = none */
+/* As the last WELCOME said; 0 before. */
+void worker_farm(const struct worker *w, uint64_t *farm, uint64_t *timeline);
 bool worker_draining(const struct worker *w);
 uint32_t worker_slots_free(const struct worker *w);
 size_t worker_attempts(const struct worker *w); /* held, finished and unacknowledged ones too */

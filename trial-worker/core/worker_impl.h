@@ -5,6 +5,7 @@
 #include "attempt.h"
 #include "idmap.h"
 #include "rng.h"
+#include "spooling.h"
 
 #define LINK_BEATS        16 /* beats whose sending time is remembered */
 #define LINK_HELLO_NS     (15 * NS_PER_S)
@@ -18,7 +19,7 @@ enum link_state {
 };
 struct link {
     enum link_state state;
-    uint64_t session, timeline, farm;
+    uint64_t session, farm, timeline;
     int64_t hello_at, hello_again; /* sent; to be sent again */
     uint32_t hellos;               /* without an answer */
     uint64_t hello_number;         /* of the last one */
@@ -58,6 +59,13 @@ struct worker {
     struct outbox_window window;
     struct link link;
     struct drain drain;
+    struct spooling spool;
+    struct id128 formers[WORKER_MAX_FORMERS]; /* whose spools were found */
+    uint32_t n_formers;
+    size_t n_ghosts;
+    struct {
+        struct id128 owner, writer;
+    } restore; /* of the spool that is being read */
     uint64_t next_run;
 };
 

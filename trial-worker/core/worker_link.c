@@ -43,6 +43,18 @@ static const struct held *list_held(const struct worker *w, struct worker_out *f
     return v;
 }
 
+/* The ended processes whose attempts are among those held. */
+static const struct former *list_formers(struct worker *w, struct worker_out *fx, uint32_t *n)
+{
+    *n = 0;
+    if (w->n_ghosts == 0)
+        w->n_formers = 0;
+    struct former *v = arena_array(&fx->arena, w->n_formers ? w->n_formers : 1, sizeof *v);
+    for (; v && *n < w->n_formers; ++*n)
+        v[*n].peer = w->formers[*n];
+    return v;
+}
+
 void link_hello(struct worker *w, int64_t now, struct worker_out *fx)
 {
     const struct worker_config *c = &w->c;
@@ -60,12 +72,14 @@ void link_hello(struct worker *w, int64_t now, struct worker_out *fx)
                           .slots = c->slots,
                           .name = str_of(c->name),
                           .draining = w->drain.mode != DRAIN_NONE,
-                          .number = ++w->link.hello_number};
+                          .number = ++w->link.hello_number,
+                          .timeline = w->link.timeline};
     m.have.v = &have;
     m.have.n = 1;
     m.labels.v = labels;
     m.labels.n = labels ? c->n_labels : 0;
     m.held.v = list_held(w, fx, &m.held.n);
+    m.former.v = list_formers(w, fx, &m.former.n);
     w->link.state = LINK_GREETING;
     w->link.hello_at = now;
     w->link.hello_again =
@@ -93,7 +107,13 @@ static void adopt(struct worker *w, struct attempt *a, uint32_t number, int64_t 
     if (number <= a->number)
         return;
     worker_out_fact(fx, FACT_ADOPTED, a, "new_attempt=%u", number);
+    uint32_t before = a->number;
     a->number = number;
+    spooling_renumbered(w, a, before, fx);
+    if (a->ghost && outbox_releases_lost(&a->outbox)) { /* its loss was counted when it expired */
+        outbox_release(&a->outbox, RELEASE_PREEMPT, "its worker was killed");
+        spooling_plan(w, a, now);
+    }
     outbox_rewind(&a->outbox, false);
     attempt_flush(w, a, now, fx);
 }
@@ -105,6 +125,8 @@ static void apply_verdict(struct worker *w, int64_t now, const struct verdict *v
     if (!a || !attempt_wanted(a))
         return;
     struct attempt_input in = {.cause = END_STOP, .stop_why = v->why};
+    if (v->verdict == VERDICT_KILL)
+        in.lost_to = stop_why_name(v->why);
     switch (v->verdict) {
     case VERDICT_ADOPT:
         adopt(w, a, v->new_attempt, now, fx);
@@ -116,7 +138,7 @@ static void apply_verdict(struct worker *w, int64_t now, const struct verdict *v
     case VERDICT_FINISHED:
         if (a->state == ATTEMPT_DONE)
             worker_out_fact(fx, FACT_DROPPED, a, "verdict=%s", verdict_name(v->verdict));
-        attempt_event(w, a, EVENT_KILL, NULL, now, fx);
+        attempt_event(w, a, EVENT_KILL, &in, now, fx);
         break;
     default: /* keep, or one of a newer broker */
         break;
@@ -149,8 +171,9 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
         return;
     l->state = LINK_UP;
     l->session = m->session;
-    l->timeline = m->timeline;
+    bool elsewhere = m->farm != l->farm || m->timeline != l->timeline;
     l->farm = m->farm;
+    l->timeline = m->timeline;
     l->hellos = 0;
     l->hello_again = CLOCK_NEVER;
     l->beat_ns = ms(m->beat_ms, l->beat_ns);
@@ -166,6 +189,8 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
                     (unsigned long long)m->session, (unsigned long long)m->epoch, w->n_attempts);
     for (uint32_t i = 0; i < m->verdicts.n; i++)
         apply_verdict(w, now, &m->verdicts.v[i], fx);
+    if (elsewhere && w->spool.begun) /* its first records name the farm */
+        worker_respool(w, now, fx);
     resend_all(w, now, fx);
     drain_say(w, now, fx);
 }

@@ -63,20 +63,30 @@ struct str worker_out_text(struct worker_out *o, struct str s)
     return arena_dup(&o->arena, s);
 }
 
-void worker_out_send(struct worker_out *o, uint64_t session, unsigned kind, const void *msg)
+static void message(struct worker_out *o, enum worker_fx_kind how, uint64_t session, unsigned kind,
+                    const void *msg)
 {
-    if (session == 0 && kind != MSG_HELLO)
-        return;
     buf_clear(&o->scratch);
     message_encode(&o->scratch, kind, msg);
     struct str body =
         buf_ok(&o->scratch) ? arena_dup(&o->arena, buf_str(&o->scratch)) : (struct str){0};
     if (!body.p)
         return;
-    struct worker_fx *x = worker_out_add(o, WFX_SEND);
+    struct worker_fx *x = worker_out_add(o, how);
     x->message = kind;
     x->session = session;
     x->body = body;
+}
+
+void worker_out_send(struct worker_out *o, uint64_t session, unsigned kind, const void *msg)
+{
+    if (session != 0 || kind == MSG_HELLO)
+        message(o, WFX_SEND, session, kind, msg);
+}
+
+void worker_out_spool(struct worker_out *o, unsigned kind, const void *msg)
+{
+    message(o, WFX_SPOOL, 0, kind, msg);
 }
 
 void worker_out_fact(struct worker_out *o, enum worker_fact f, const struct attempt *a,

@@ -8,6 +8,8 @@ struct attempt;
 
 /* Encodes and appends a message. Nothing happens for session 0, but for a HELLO. */
 void worker_out_send(struct worker_out *o, uint64_t session, unsigned kind, const void *msg);
+/* The same for the spool. */
+void worker_out_spool(struct worker_out *o, unsigned kind, const void *msg);
 /* Appends a zeroed effect of that kind, to be filled. */
 struct worker_fx *worker_out_add(struct worker_out *o, enum worker_fx_kind kind);
 /* A copy that lives as long as the effects. */

@@ -160,6 +160,28 @@ static void test_the_expired_attempt_is_adopted_while_it_waits(void **unused)
     box_close(&x.b);
 }
 
+/* The worker never heard that it was adopted: it was cut off again before WELCOME came. */
+static void test_it_is_adopted_again_under_the_number_it_knows(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    uint64_t session;
+    begin(&x, 1, 1);
+    start(&x, W, x.w, 0, 1);
+    box_pass(&x.b, 40 * SEC);
+    assert_int_equal(hello_holding(&x, W, 1, 0, 1, 1, &session).new_attempt, 2);
+    box_pass(&x.b, 40 * SEC);
+    assert_int_equal(box_state(&x.b, 1, 0), TRIAL_QUEUED);
+    struct verdict v = hello_holding(&x, W, 1, 0, 1, 1, &session);
+    assert_int_equal(v.verdict, VERDICT_ADOPT);
+    assert_int_equal(v.new_attempt, 3);
+    SEND(&x.b, W, session, FINAL, final, .study = 1, .trial = 0, .attempt = 3, .has_value = true,
+         .value = 3);
+    box_settle(&x.b);
+    assert_int_equal(box_state(&x.b, 1, 0), TRIAL_COMPLETE);
+    box_close(&x.b);
+}
+
 static void test_after_a_new_grant_the_old_one_is_killed(void **unused)
 {
     (void)unused;
@@ -320,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_a_connection_that_is_gone_is_given_up_sooner),
         cmocka_unit_test(test_who_lost_messages_says_hello_again),
         cmocka_unit_test(test_the_expired_attempt_is_adopted_while_it_waits),
+        cmocka_unit_test(test_it_is_adopted_again_under_the_number_it_knows),
         cmocka_unit_test(test_after_a_new_grant_the_old_one_is_killed),
         cmocka_unit_test(test_verdicts_of_attempts_that_are_over),
         cmocka_unit_test(test_what_a_worker_does_not_hold_is_not_there),

@@ -17,9 +17,10 @@
 
 /* A study of RECORDS / 2 trials, each proposed and finished, and its end. */
 struct script {
-    bool forgets; /* the session is lost once, in the middle */
-    bool unknown; /* there is no such study */
-    bool endless; /* the end never comes */
+    bool forgets;  /* the session is lost once, in the middle */
+    bool unknown;  /* there is no such study */
+    bool endless;  /* the end never comes */
+    bool restored; /* the second session is with a farm that has less behind it */
     unsigned losses;
     uint64_t sent, credit; /* of the TAIL that is served */
     struct id128 request;
@@ -64,9 +65,23 @@ static void serve(struct script *s, struct player *p)
     }
 }
 
+static void welcome(const struct script *s, struct player *p, const struct msg_hello *h)
+{
+    struct msg_welcome w = {.version = 1,
+                            .session = 100 + p->hellos,
+                            .beat_ms = 200,
+                            .seq = s->restored && p->hellos > 1 ? 120 : 101 + RECORDS,
+                            .hello = h->number};
+    player_send(p, w.session, MSG_WELCOME, &w);
+}
+
 static bool act(void *self, struct player *p, const struct frame *f, const union message *m)
 {
     struct script *s = self;
+    if (f->kind == MSG_HELLO) {
+        welcome(s, p, &m->hello);
+        return true;
+    }
     if (f->kind != MSG_TAIL)
         return false;
     if (s->unknown) {
@@ -123,6 +138,19 @@ static void test_to_the_end(void **state)
     }
 }
 
+static void test_a_restored_farm_is_another(void **state)
+{
+    (void)state;
+    struct script s = {.forgets = true, .restored = true};
+    struct follow_config c = {.signals = -1};
+    struct progress p;
+    enum follow_end end;
+    struct errmsg em;
+    assert_int_equal(follow(&s, &c, &p, &end, &em), ERR_REFUSED);
+    assert_non_null(strstr(em.text, "restored from a backup"));
+    progress_fini(&p);
+}
+
 static void test_unknown_study(void **state)
 {
     (void)state;
@@ -167,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_the_end),
+        cmocka_unit_test(test_a_restored_farm_is_another),
         cmocka_unit_test(test_unknown_study),
         cmocka_unit_test(test_signals),
     };

@@ -25,7 +25,8 @@ static void collect(struct fix *f)
         *x = f->out.v[i];
         if (x->body.p)
             x->body = arena_dup(&f->arena, x->body);
-        if (x->kind == WFX_SEND && message_decode(&f->m[f->n], x->message, x->body, &f->arena, &em))
+        bool message = x->kind == WFX_SEND || x->kind == WFX_SPOOL;
+        if (message && message_decode(&f->m[f->n], x->message, x->body, &f->arena, &em))
             fail_msg("%s", em.text);
         f->n++;
     }
@@ -124,7 +125,7 @@ void fix_welcome(struct fix *f, const struct verdict *v, uint32_t n)
     fix_send(f, MSG_WELCOME, &m);
 }
 
-void fix_open(struct fix *f, uint32_t slots)
+static void open_worker(struct fix *f, uint32_t slots, unsigned peer, bool spool)
 {
     static const char *const gpus[] = {"0", "1"};
     struct worker_config c = {.host = "h",
@@ -138,15 +139,33 @@ void fix_open(struct fix *f, uint32_t slots)
                               .n_gpus = 2,
                               .drain_ns = 30 * NS_PER_S,
                               .orphan_ns = -1,
+                              .peer = {{(uint8_t)peer}},
+                              .spool = spool,
                               .seed = 1};
     memset(f, 0, sizeof *f);
     f->now = 1000 * NS_PER_S;
     worker_out_init(&f->out);
     arena_init(&f->arena, 0);
     f->w = worker_new(&c, f->now);
+}
+
+static void connect_worker(struct fix *f)
+{
     worker_on_connected(f->w, f->now, &f->out);
     fix_take(f);
     fix_welcome(f, NULL, 0);
+}
+
+void fix_open(struct fix *f, uint32_t slots)
+{
+    open_worker(f, slots, 1, false);
+    connect_worker(f);
+}
+
+void fix_open_spooling(struct fix *f, unsigned peer)
+{
+    open_worker(f, 4, peer, true);
+    connect_worker(f);
 }
 
 void fix_close(struct fix *f)

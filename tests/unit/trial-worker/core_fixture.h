@@ -13,7 +13,7 @@ struct fix {
     int64_t now, next;
     struct arena arena;
     struct worker_fx fx[FIX_MAX]; /* since the last fix_clear(); bytes live in the arena */
-    union message m[FIX_MAX];     /* decoded, of the SENDs */
+    union message m[FIX_MAX];     /* decoded, of the SENDs and SPOOLs */
     size_t n;
     uint64_t session;
     struct digest spec;
@@ -22,6 +22,8 @@ struct fix {
 /* A worker with so many slots, connected and welcomed, its effects cleared. The spec with that
  * objective (JSON members after the command; "" = none) is what fix_run() uses. */
 void fix_open(struct fix *f, uint32_t slots);
+/* The same with four slots and a spool; peer is the first byte of its id. */
+void fix_open_spooling(struct fix *f, unsigned peer);
 void fix_close(struct fix *f);
 void fix_welcome(struct fix *f, const struct verdict *v,
                  uint32_t n); /* answers the last HELLO: a new session */
