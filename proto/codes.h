@@ -42,6 +42,10 @@
     X(PREEMPT, 1, "preempt")                                                                       \
     X(RESOURCES, 2, "resources")                                                                   \
     X(LOST, 3, "lost")
+/* What became of the checkpoint that an attempt was given. absent: it is not there; changed: it is
+ * not what was recorded. Either way the attempt began from the start. */
+#define RESUME_OUTCOME_LIST(X)                                                                     \
+    X(NONE, 0, "none") X(DONE, 1, "resumed") X(ABSENT, 2, "absent") X(CHANGED, 3, "changed")
 #define CLOSE_WHY_LIST(X) X(CRASH, 0, "crash") X(RELEASED, 1, "released") X(EXPIRED, 2, "expired")
 #define NAK_CODE_LIST(X)                                                                           \
     X(SUPERSEDED, 0, "superseded")                                                                 \
@@ -56,6 +60,7 @@
  *   BROKER_STARTED  number = epoch, text = version
  *   WORKER_JOINED   who, number = session, text = JSON of HELLO
  *   WORKER_LEFT     who, note = why
+ *   WORKER_DRAINING who, number = ms it has left or 0, note = why
  *   COMPACTED       number = study_seq up to which intermediate reports may be missing
  *   STUDY_CREATED   text = name, digest = spec, number = 1
  *   SPEC_ADDED      digest, number = spec number
@@ -68,7 +73,8 @@
  *   PROPOSED        trial, text = params, note = why, number = draw, based_on, behind, decide
  *   ENQUEUED        trial, text = params, who = request
  *   GRANTED         trial, attempt, who = worker, number = session, code 1 = adopted
- *   STARTED         trial, attempt, number = pid, note = host
+ *   STARTED         trial, attempt, number = pid, note = host, code = resume_outcome, step = that
+ *                   of the checkpoint it goes on from
  *   REPORTED        trial, attempt, step, value, text = metrics
  *   CHECKPOINTED    trial, attempt, step, text = uri, digest, number = size
  *   STOPPING        trial, attempt, code = stop_why, step, note
@@ -102,7 +108,8 @@
     X(CLOSED, 27, "closed")                                                                        \
     X(FINISHED, 28, "finished")                                                                    \
     X(QUEUED, 29, "queued")                                                                        \
-    X(PAUSED, 30, "paused")
+    X(PAUSED, 30, "paused")                                                                        \
+    X(WORKER_DRAINING, 31, "worker_draining")
 
 #define CODE_ENUM(name, list) enum name { list }
 #define X_ROLE(n, v, t)       ROLE_##n = (v),
@@ -112,6 +119,7 @@
 #define X_STOP(n, v, t)       STOP_##n = (v),
 #define X_FINAL(n, v, t)      FINAL_##n = (v),
 #define X_RELEASE(n, v, t)    RELEASE_##n = (v),
+#define X_RESUME(n, v, t)     RESUME_##n = (v),
 #define X_CLOSE(n, v, t)      CLOSE_##n = (v),
 #define X_NAK(n, v, t)        NAK_##n = (v),
 #define X_REC(n, v, t)        REC_##n = (v),
@@ -122,6 +130,7 @@ CODE_ENUM(verdict_code, VERDICT_LIST(X_VERDICT));
 CODE_ENUM(stop_why, STOP_WHY_LIST(X_STOP));
 CODE_ENUM(final_status, FINAL_STATUS_LIST(X_FINAL));
 CODE_ENUM(release_why, RELEASE_WHY_LIST(X_RELEASE));
+CODE_ENUM(resume_outcome, RESUME_OUTCOME_LIST(X_RESUME));
 CODE_ENUM(close_why, CLOSE_WHY_LIST(X_CLOSE));
 CODE_ENUM(nak_code, NAK_CODE_LIST(X_NAK));
 CODE_ENUM(record_kind, RECORD_LIST(X_REC));
@@ -134,6 +143,7 @@ const char *verdict_name(unsigned v);
 const char *stop_why_name(unsigned v);
 const char *final_status_name(unsigned v);
 const char *release_why_name(unsigned v);
+const char *resume_outcome_name(unsigned v);
 const char *close_why_name(unsigned v);
 const char *nak_code_name(unsigned v);
 const char *record_kind_name(unsigned v);

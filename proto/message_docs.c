@@ -89,6 +89,7 @@ static void add_reasons(struct buf *b)
     ADD_CODES("Stop and kill reason", STOP_WHY_LIST)
     ADD_CODES("Final status", FINAL_STATUS_LIST)
     ADD_CODES("Release reason", RELEASE_WHY_LIST)
+    ADD_CODES("Resume outcome", RESUME_OUTCOME_LIST)
     ADD_CODES("Close reason", CLOSE_WHY_LIST)
     ADD_CODES("NAK code", NAK_CODE_LIST)
 }

@@ -22,6 +22,13 @@ struct spec_pair {
     struct str name, value;
 };
 
+/* How a program is asked to write a checkpoint when its worker has to leave. */
+enum checkpoint_ask {
+    CHECKPOINT_UNASKED,   /* not at all */
+    CHECKPOINT_BY_LINE,   /* by a line of the report channel */
+    CHECKPOINT_BY_SIGNAL, /* to the program itself, not to what it started */
+};
+
 struct objective {
     const struct str *command; /* argv with {name} placeholders */
     uint32_t n_command;
@@ -40,8 +47,11 @@ struct objective {
     int64_t grace_ns;   /* between TERM and KILL; default 10 s */
     double cpu;         /* resources of a trial; default 1 */
     uint32_t gpu;
-    uint64_t memory;          /* bytes; 0 = no claim */
-    const struct str *labels; /* a worker must carry all of them */
+    uint64_t memory; /* bytes; 0 = no claim */
+    enum checkpoint_ask checkpoint_ask;
+    int checkpoint_signal;        /* BY_SIGNAL */
+    int64_t checkpoint_within_ns; /* how long the answer may take; default 20 s */
+    const struct str *labels;     /* a worker must carry all of them */
     uint32_t n_labels;
 };
 struct sampler_config {

@@ -4,6 +4,7 @@
  * uses them compiles them. Nothing is looked up on disk here. */
 #include <json.h>
 #include <math.h>
+#include <signal.h>
 
 #include "clock.h"
 #include "json.h"
@@ -31,6 +32,7 @@ void objective_defaults(struct objective *o)
     o->metric = STR("loss");
     o->grace_ns = 10 * NS_PER_S;
     o->cpu = 1;
+    o->checkpoint_within_ns = 20 * NS_PER_S;
 }
 
 static err_t parse_command(void *self, struct json_object *v, const struct at *at)
@@ -255,6 +257,46 @@ static err_t parse_labels(void *self, struct json_object *v, const struct at *at
     return e;
 }
 
+/* "line", or a signal's name with or without SIG. */
+static err_t parse_ask(void *self, struct json_object *v, const struct at *at)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = {
+        {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}};
+    struct objective *o = self;
+    char brief[BRIEF_SIZE];
+    const char *z = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+    if (strcmp(z, "line") == 0) {
+        o->checkpoint_ask = CHECKPOINT_BY_LINE;
+        return ERR_OK;
+    }
+    if (strncmp(z, "SIG", 3) == 0)
+        z += 3;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        if (strcmp(z, signals[i].name) != 0)
+            continue;
+        o->checkpoint_ask = CHECKPOINT_BY_SIGNAL;
+        o->checkpoint_signal = signals[i].number;
+        return ERR_OK;
+    }
+    return at_fault(at, ERR_INVALID,
+                    "%s is no way to ask; expected line, SIGUSR1, SIGUSR2, SIGTERM, SIGINT or "
+                    "SIGHUP",
+                    value_brief(v, brief));
+}
+
+static err_t parse_checkpoint(void *self, struct json_object *v, const struct at *at)
+{
+    static const struct member rows[] = {
+        {"ask", MEMBER_CUSTOM, 0, 0, 0, parse_ask, true},
+        {"within", MEMBER_DURATION, offsetof(struct objective, checkpoint_within_ns), 0.1, 3600,
+         NULL, false},
+    };
+    return members_read(rows, 2, objective_of(self), v, at, "{ask: line} or {ask: SIGUSR1}");
+}
+
 #define IN_SPEC(member) (offsetof(struct spec, objective) + offsetof(struct objective, member))
 
 static const struct member objective_rows[] = {
@@ -268,6 +310,7 @@ static const struct member objective_rows[] = {
     {"env", MEMBER_CUSTOM, 0, 0, 0, parse_env, false},
     {"timeout", MEMBER_DURATION, IN_SPEC(timeout_ns), 1e-3, MAX_DURATION_S, NULL, false},
     {"grace", MEMBER_DURATION, IN_SPEC(grace_ns), 0, 86400, NULL, false},
+    {"checkpoint", MEMBER_CUSTOM, 0, 0, 0, parse_checkpoint, false},
     {"resources", MEMBER_CUSTOM, 0, 0, 0, parse_resources, false},
     {"labels", MEMBER_CUSTOM, 0, 0, 0, parse_labels, false},
 };

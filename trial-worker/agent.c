@@ -7,11 +7,9 @@
  * together. */
 #include "agent.h"
 
-#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -22,26 +20,31 @@
 #include "hash.h"
 #include "json.h"
 #include "log.h"
+#include "logtext.h"
+#include "lookout.h"
 #include "orphans.h"
 #include "runner.h"
+#include "sealer.h"
+#include "software.h"
 #include "spool.h"
 #include "supply.h"
 #include "tail.h"
 #include "uplink.h"
 
-#define FLUSH_NS  NS_PER_S /* at the end, for what has not left yet */
-#define LOG_BYTES 65536
+#define FLUSH_NS NS_PER_S /* at the end, for what has not left yet */
 
 struct agent {
     const struct worker_options *options;
     struct loop loop;
-    bool loop_open, exiting;
+    bool loop_open, exiting, leaving;
     void *zmq;
     struct files files;
     struct worker *core;
     struct worker_out out;
     struct runner *runner;
     struct supply *supply;
+    struct sealer *sealer;
+    struct lookout *lookout; /* NULL: no cloud was named */
     struct uplink *uplink;
     struct fdwatch *parent;
     struct spool *spool; /* NULL = none is kept */
@@ -52,8 +55,6 @@ struct agent {
     char host[256];
     struct buf software;
 };
-
-/* ---- inputs ---- */
 
 static void on_connected(void *self, bool up)
 {
@@ -66,21 +67,10 @@ static void on_connected(void *self, bool up)
 
 static void answer_log(struct agent *a, uint64_t session, const struct msg_get_log *m)
 {
-    char dir[FILES_PATH], where[1024];
+    char where[1024];
     struct buf text;
-    struct msg_log_text r = {.request = m->request};
     buf_init(&text, LOG_BYTES);
-    size_t n = m->bytes && m->bytes < LOG_BYTES ? m->bytes : LOG_BYTES;
-    if (files_attempt_find(&a->files, m->study_name, m->trial, m->attempt, dir)) {
-        r.error = STR("this worker has no output of that attempt: it printed nothing, or its "
-                      "directory was removed");
-    } else if (tail_read(dir, n, &text)) {
-        r.error = STR("the attempt has printed nothing");
-    } else {
-        snprintf(where, sizeof where, "%.200s:%.800s/%s", a->host, dir, TAIL_FILE);
-        r.bytes = buf_str(&text);
-        r.where = str_of(where);
-    }
+    struct msg_log_text r = logtext_find(&a->files, a->host, m, &text, where);
     (void)uplink_send_message(a->uplink, session, MSG_LOG_TEXT, &r);
     buf_fini(&text);
 }
@@ -176,7 +166,35 @@ static void on_get_blob(void *self, const struct msg_get_blob *m)
     (void)uplink_send_message(a->uplink, worker_session(a->core), MSG_GET_BLOB, m);
 }
 
-/* ---- effects ---- */
+static void on_checked(void *self, uint64_t run, const struct seal *s)
+{
+    struct agent *a = self;
+    worker_on_checked(a->core, clock_now(), run, s, &a->out);
+}
+
+static void on_sealed(void *self, uint64_t run, const struct seal *s)
+{
+    struct agent *a = self;
+    worker_on_sealed(a->core, clock_now(), run, s, &a->out);
+}
+
+static void on_coming(void *self, const struct cloud_notice *n)
+{
+    struct agent *a = self;
+    int64_t now = clock_now();
+    struct worker_leave l = {now + n->left_ms * NS_PER_MS, RELEASE_PREEMPT, n->reason};
+    LOG_W("PREEMPTION-NOTICE", "cloud=\"%s\" left_ms=%lld", n->reason, (long long)n->left_ms);
+    worker_leave(a->core, now, &l, &a->out);
+}
+
+static void on_cloud_trouble(void *self, const char *text, uint64_t failures)
+{
+    (void)self;
+    if (text)
+        LOG_W("CLOUD-UNREACHABLE", "why=\"%s\" failures=%llu", text, (unsigned long long)failures);
+    else
+        LOG_I("CLOUD-REACHED", "failures=%llu", (unsigned long long)failures);
+}
 
 static enum log_level fact_level(enum worker_fact f)
 {
@@ -197,6 +215,20 @@ static void log_fact(const struct agent *a, const struct worker_fx *x)
                   (unsigned long long)x->trial, x->attempt, STR_ARG(x->body));
     else
         log_event(fact_level(x->fact), worker_fact_id(x->fact), STR_FMT, STR_ARG(x->body));
+}
+
+static void seal(struct agent *a, const struct worker_run *r, struct str place)
+{
+    char dir[FILES_PATH] = "";
+    (void)files_checkpoint_path(&a->files, r->farm, r->study_name, r->trial, r->attempt, dir);
+    sealer_seal(a->sealer, r->run, place, dir);
+}
+
+static void tidy(struct agent *a, const struct worker_fx *x)
+{
+    char dir[FILES_PATH];
+    if (files_checkpoint_path(&a->files, x->farm, x->study_name, x->trial, 0, dir))
+        sealer_remove(a->sealer, dir);
 }
 
 static void keep_orphan(const struct agent *a, struct str object)
@@ -226,6 +258,18 @@ static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t no
         break;
     case WFX_LINE:
         runner_write(a->runner, x->run_id, x->body);
+        break;
+    case WFX_CHECK:
+        sealer_check(a->sealer, x->run->run, x->body);
+        break;
+    case WFX_SEAL:
+        seal(a, x->run, x->body);
+        break;
+    case WFX_TIDY:
+        tidy(a, x);
+        break;
+    case WFX_ASK:
+        runner_ask(a->runner, x->run_id, x->signal);
         break;
     case WFX_SIGNAL:
         runner_signal(a->runner, x->run_id, x->signal);
@@ -265,6 +309,16 @@ static void tell_supply(struct agent *a, int64_t now)
         return;
     a->session = session;
     supply_session(a->supply, session != 0, now);
+}
+
+/* Once, whatever made it leave. */
+static void begin_leaving(struct agent *a, int64_t now)
+{
+    if (a->leaving || !worker_draining(a->core))
+        return;
+    a->leaving = true;
+    loop_notify("STOPPING=1", -1);
+    runner_retire_idle(a->runner, now);
 }
 
 static bool take_record(void *self, unsigned kind, const union message *m)
@@ -327,6 +381,7 @@ static void turn(struct agent *a, int64_t now)
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);
         tell_supply(a, now);
+        begin_leaving(a, now);
         more = runner_deliver(a->runner);
         more |= supply_deliver(a->supply, now);
     } while (more);
@@ -359,8 +414,6 @@ static void on_turn(struct loop *l, int64_t now)
 
 static void release(struct agent *a)
 {
-    loop_notify("STOPPING=1", -1);
-    runner_retire_idle(a->runner, clock_now());
     worker_release_all(a->core, clock_now(), &a->out);
 }
 
@@ -371,8 +424,6 @@ static void on_stop(struct loop *l, int stops)
         release(a);
         return;
     }
-    loop_notify("STOPPING=1", -1);
-    runner_retire_idle(a->runner, clock_now());
     worker_drain(a->core, clock_now(), &a->out);
 }
 
@@ -393,28 +444,6 @@ static void on_parent_gone(void *self)
 
 /* ---- birth and end ---- */
 
-static void describe_software(struct agent *a)
-{
-    struct utsname u;
-    struct jsonw j;
-    char text[64];
-    int major, minor, patch;
-    jsonw_init(&j, &a->software);
-    jsonw_object(&j);
-    jsonw_kstr(&j, "tunefarm", str_of(TUNEFARM_VERSION));
-    zmq_version(&major, &minor, &patch);
-    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
-    jsonw_kstr(&j, "libzmq", str_of(text));
-    jsonw_kstr(&j, "libuv", str_of(uv_version_string()));
-    jsonw_kstr(&j, "json-c", str_of(json_c_version()));
-    if (uname(&u) == 0) {
-        snprintf(text, sizeof text, "%.20s %.40s", u.sysname, u.release);
-        jsonw_kstr(&j, "kernel", str_of(text));
-        jsonw_kstr(&j, "machine", str_of(u.machine));
-    }
-    jsonw_end(&j);
-}
-
 static void open_core(struct agent *a, const struct agent_setup *s)
 {
     const struct worker_options *o = s->options;
@@ -433,7 +462,7 @@ static void open_core(struct agent *a, const struct agent_setup *s)
                               .peer = a->peer,
                               .spool = a->spool != NULL,
                               .orphan_ns = o->orphan > 0 ? o->orphan : WORKER_ORPHAN_BROKER};
-    describe_software(a);
+    software_describe(&a->software);
     c.software = buf_z(&a->software);
     hash_random(&c.seed, sizeof c.seed);
     a->core = worker_new(&c, clock_now());
@@ -452,6 +481,8 @@ static err_t open_runner(struct agent *a, const struct agent_setup *s, struct er
     struct runner_events e = {a,          on_started,   on_spawn_failed, on_line,
                               on_scraped, on_complaint, on_gone};
     err_t err = files_open(&a->files, s->root, (uint32_t)o->keep_trials, em);
+    if (!err)
+        err = files_checkpoints_open(&a->files, o->checkpoints, em);
     if (!err)
         files_keep_old(&a->files);
     return err ? err : runner_open(&a->runner, &c, &e, em);
@@ -472,6 +503,17 @@ static err_t open_uplink(struct agent *a, const struct agent_setup *s, struct er
     hash_random(&c.seed, sizeof c.seed);
     a->supply = supply_new(&a->files, &se);
     return uplink_open(&a->uplink, &a->loop, a->zmq, &c, &ue, em);
+}
+
+static err_t open_lookout(struct agent *a, struct errmsg *em)
+{
+    const struct worker_options *o = a->options;
+    struct lookout_config c = {
+        .loop = &a->loop.uv, .address = o->cloud_address, .every_ns = o->cloud_every};
+    struct lookout_events e = {a, on_coming, on_cloud_trouble};
+    if (!o->cloud || !cloud_by_name(o->cloud, &c.kind))
+        return ERR_OK;
+    return lookout_open(&a->lookout, &c, &e, em);
 }
 
 static err_t open_loop(struct agent *a, struct errmsg *em)
@@ -506,9 +548,13 @@ err_t agent_open(struct agent **out, const struct agent_setup *s, struct errmsg 
     if (!e)
         e = open_spool(a, em);
     if (!e) {
+        struct sealer_events se = {a, on_checked, on_sealed};
+        a->sealer = sealer_new(&a->loop.uv, &se);
         open_core(a, s);
         e = open_uplink(a, s, em);
     }
+    if (!e)
+        e = open_lookout(a, em);
     int parent = daemonopt_fd(s->options->common.parent_fd);
     if (!e && parent >= 0)
         e = fdwatch_open(&a->parent, &a->loop, parent, on_parent_gone, a, em);
@@ -537,7 +583,9 @@ void agent_close(struct agent *a)
     a->exiting = true;
     spool_close(a->spool);
     fdwatch_close(a->parent);
+    lookout_close(a->lookout);
     runner_close(a->runner);
+    sealer_close(a->sealer);
     supply_free(a->supply);
     uplink_close(a->uplink);
     if (a->loop_open)

@@ -11,6 +11,7 @@
 #include "endpoint.h"
 #include "keyfile.h"
 #include "log.h"
+#include "lookout.h"
 #include "openfiles.h"
 
 #define FILES_NEEDED 64 /* 21 of its own; programs that are started, logs that are read */
@@ -125,6 +126,14 @@ static err_t check_settings(const struct worker_options *o, const struct opts *o
         if (strlen(o->labels.v[i]) > 64)
             return errmsg_set(em, ERR_LIMIT, "--labels: \"%.40s...\" has more than 64 bytes",
                               o->labels.v[i]);
+    enum cloud_kind kind;
+    if (o->cloud && !cloud_by_name(o->cloud, &kind))
+        return errmsg_set(em, ERR_INVALID, "--cloud: \"%.40s\": expected aws, google or azure",
+                          o->cloud);
+    if (o->cloud_address && !o->cloud)
+        return errmsg_set(em, ERR_INVALID, "--cloud-address needs --cloud");
+    if (o->cloud_address && lookout_check_address(o->cloud_address, em))
+        return ERR_INVALID;
     if (o->name && strlen(o->name) > 128)
         return errmsg_set(em, ERR_LIMIT, "--name: at most 128 bytes");
     return ERR_OK;

@@ -29,6 +29,13 @@ static const struct opt_row rows[] = {
      .help =
          "Directory for the farm's files, studies and attempts; made if it is not there. Default: "
          "$XDG_CACHE_HOME/tunefarm/worker, else ~/.cache/tunefarm/worker."},
+    {.name = "checkpoints",
+     .type = OPT_STR,
+     .offset = AT(checkpoints),
+     .value = "DIR",
+     .help = "Directory for trials' checkpoints, until they have ended. Workers that share it, on "
+             "one machine or on storage that all of them see, go on from one another's. Default: "
+             "checkpoints under --root."},
     {.name = "slots",
      .letter = 's',
      .type = OPT_U64,
@@ -91,6 +98,26 @@ static const struct opt_row rows[] = {
      .value = "TIME",
      .help = "After SIGTERM, how long running trials may go on before they are stopped and given "
              "back."},
+    {.name = "cloud",
+     .type = OPT_STR,
+     .offset = AT(cloud),
+     .value = "NAME",
+     .help = "The cloud this machine is of: aws, google or azure. Its metadata service is asked "
+             "whether the machine is to go (spot and preemptible machines); then the worker drains "
+             "before it does. Default: none is asked."},
+    {.name = "cloud-address",
+     .type = OPT_STR,
+     .offset = AT(cloud_address),
+     .value = "URL",
+     .help = "Where that service is, http://HOST[:PORT]. Default: http://169.254.169.254."},
+    {.name = "cloud-every",
+     .type = OPT_DURATION,
+     .offset = AT(cloud_every),
+     .initial = "5s",
+     .min = 0.1,
+     .max = 3600,
+     .value = "TIME",
+     .help = "How often it is asked."},
     {.name = "orphan",
      .type = OPT_DURATION,
      .offset = AT(orphan),

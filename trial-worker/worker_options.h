@@ -5,11 +5,11 @@
 #include "daemonopt.h"
 
 struct worker_options {
-    const char *broker, *root, *key, *name, *gpus;
+    const char *broker, *root, *checkpoints, *key, *name, *gpus, *cloud, *cloud_address;
     struct opt_list labels;
     uint64_t slots, keep_trials, memory, output_cap, spool;
     double cpus;
-    int64_t idle_exit, drain_timeout, orphan, serve_idle;
+    int64_t idle_exit, drain_timeout, orphan, serve_idle, cloud_every;
     struct daemonopt common;
 };
 

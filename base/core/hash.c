@@ -53,6 +53,31 @@ err_t hash_file(const char *path, struct digest *out, uint64_t *size, struct err
     return e;
 }
 
+_Static_assert(sizeof(struct hasher) >= sizeof(crypto_generichash_state), "libsodium's state");
+
+static crypto_generichash_state *state_of(struct hasher *h)
+{
+    return (crypto_generichash_state *)(void *)h->state;
+}
+
+void hasher_init(struct hasher *h)
+{
+    REQUIRE(sodium_init() >= 0);
+    crypto_generichash_init(state_of(h), NULL, 0, sizeof(struct digest));
+}
+
+void hasher_add(struct hasher *h, const void *p, size_t n)
+{
+    crypto_generichash_update(state_of(h), p, n);
+}
+
+struct digest hasher_end(struct hasher *h)
+{
+    struct digest d;
+    crypto_generichash_final(state_of(h), d.b, sizeof d.b);
+    return d;
+}
+
 void hash_random(void *out, size_t n)
 {
     REQUIRE(sodium_init() >= 0);

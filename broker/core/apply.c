@@ -239,6 +239,7 @@ static const char *on_checkpointed(struct context *c, const struct record *r)
     struct trial_image *im = &c->t->open->im;
     im->has_resume = true;
     im->resume_step = r->step;
+    im->resume_digest = r->digest;
     trial_text(&im->resume, r->text);
     return runs(c, r, TRIAL_ON_CHECKPOINT);
 }
@@ -344,11 +345,13 @@ static const struct row {
     [REC_FINISHED] = {ABOUT_TRIAL, on_finished},
     [REC_QUEUED] = {ABOUT_TRIAL, on_queued},
     [REC_PAUSED] = {ABOUT_TRIAL, on_paused},
+    [REC_WORKER_DRAINING] = {ABOUT_FARM, NULL},
 };
 
 static const struct row *row_of(unsigned kind)
 {
-    bool known = kind < sizeof rows / sizeof *rows && (rows[kind].fn || kind <= REC_WORKER_LEFT);
+    bool known = kind < sizeof rows / sizeof *rows &&
+                 (rows[kind].fn || kind <= REC_WORKER_LEFT || kind == REC_WORKER_DRAINING);
     return known && kind ? &rows[kind] : NULL;
 }
 

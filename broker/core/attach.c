@@ -12,9 +12,9 @@
 #define KIND(k) (UINT64_C(1) << REC_##k)
 /* What an optimizer has a use for. */
 #define OPTIMIZER_KINDS                                                                            \
-    (KIND(PROPOSED) | KIND(ENQUEUED) | KIND(REPORTED) | KIND(FINISHED) | KIND(STOPPING) |          \
-     KIND(STUDY_CLOSED) | KIND(STUDY_OPENED) | KIND(STUDY_PAUSED) | KIND(STUDY_RESUMED) |          \
-     KIND(SPEC_ADDED))
+    (KIND(PROPOSED) | KIND(ENQUEUED) | KIND(REPORTED) | KIND(CHECKPOINTED) | KIND(CLOSED) |        \
+     KIND(FINISHED) | KIND(STOPPING) | KIND(STUDY_CLOSED) | KIND(STUDY_OPENED) |                   \
+     KIND(STUDY_PAUSED) | KIND(STUDY_RESUMED) | KIND(SPEC_ADDED))
 
 static struct session *least_busy(const struct farm *f)
 {

@@ -9,6 +9,7 @@
 #include "attach.h"
 #include "dispatch.h"
 #include "farm_session.h"
+#include "leave.h"
 #include "on_client.h"
 #include "on_optimizer.h"
 #include "on_worker.h"
@@ -140,6 +141,7 @@ static const struct route {
     [MSG_CANCEL] = {C, on_client_cancel},
     [MSG_PAUSE] = {C, on_client_pause},
     [MSG_RESUME] = {C, on_client_resume},
+    [MSG_DRAIN_WORKER] = {C, leave_on_drain_worker},
     [MSG_SQL] = {C, on_client_sql},
     [MSG_TAIL] = {C, on_client_tail},
     [MSG_BACKUP] = {C, upkeep_on_backup},
@@ -318,6 +320,7 @@ static int64_t next_wake(const struct farm *f, int64_t now)
 {
     int64_t times[] = {session_next_expiry(f),
                        relay_next(f),
+                       leave_next(f),
                        rows_next(f),
                        want_next(f, now),
                        heap_top(&f->delayed) ? heap_top(&f->delayed)->key : CLOCK_NEVER,
@@ -335,6 +338,7 @@ int64_t farm_tick(struct farm *f, int64_t now, struct effects *fx)
     session_expire(&a);
     release_delayed(&a);
     relay_expire(&a);
+    leave_expire(&a);
     if (f->attach_wanted && !f->full)
         attach_all(&a);
     if (!f->full)

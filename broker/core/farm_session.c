@@ -15,6 +15,7 @@
 #include "attach.h"
 #include "frame.h"
 #include "json.h"
+#include "leave.h"
 #include "put.h"
 #include "stream.h"
 #include "trial.h"
@@ -111,6 +112,7 @@ static void worker_leaves(const struct act *a, struct session *s, enum worker_st
     worker_record(a, w, REC_WORKER_LEFT, (struct str){0}, note);
     remote_image(w, state, farm_wall(a->f, s->seen), a->fx);
     s->worker = NULL;
+    leave_ends(a, w);
     remote_remove(a->f, w);
 }
 
@@ -282,6 +284,8 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
         attach_hope(a->f);
     }
     send_welcome(a, s, h, verdicts, n);
+    if (s->worker)
+        leave_remind(a, s->worker);
     free(verdicts);
 }
 
@@ -295,14 +299,12 @@ void session_on_beat(const struct act *a, struct session *s, const union message
     struct verdict *verdicts = NULL;
     if (s->worker) {
         struct worker *w = s->worker;
-        if (w->draining != b->draining) {
-            w->draining = b->draining;
-            remote_mark(a->f, w);
-            remote_regain(a->f, w);
-        }
+        if (b->draining)
+            leave_begins(a, w, 0, STR(""));
         verdicts = alloc_array(b->held.n + 1, sizeof *verdicts);
         ack.verdicts.n = verdict_on_beat(a, w, b->held.v, b->held.n, verdicts);
         ack.verdicts.v = verdicts;
+        leave_fill(w, a->now, &ack);
         if (a->now - w->row_at > 30 * NS_PER_S) {
             w->row_at = a->now;
             remote_mark(a->f, w);

@@ -19,6 +19,7 @@
 #define TRIALS_MAX       10000000u
 #define REQUESTS_KEPT    4096u
 #define RELAYS_MAX       256u
+#define LEAVES_MAX       64u
 #define STREAMS_PER_PEER 64u
 #define WANT_PATIENCE    (2 * NS_PER_S) /* how long an unanswered WANT keeps slots reserved */
 #define GONE_LEASE       (5 * NS_PER_S)
@@ -134,8 +135,11 @@ struct worker {
     struct resources have, used;
     uint64_t credit, granted; /* in this session */
     uint64_t beat;
-    bool draining;
-    struct list held; /* of trial_open.held */
+    bool draining;         /* it says so */
+    bool told;             /* the journal says so too */
+    bool ordered, at_once; /* a client wants it to leave */
+    int64_t leave_by;      /* CLOCK_NEVER = in its own time */
+    struct list held;      /* of trial_open.held */
     uint32_t n_held;
     struct list free; /* farm->free while it may take trials; latest gain first */
     uint64_t gain_gen;
@@ -195,6 +199,11 @@ struct relay { /* GET_LOG on its way */
     uint64_t client, worker;
     int64_t until;
 };
+struct leave { /* DRAIN_WORKER that its worker has not answered */
+    struct id128 request, worker;
+    uint64_t client;
+    int64_t until;
+};
 struct put { /* a file on its way in */
     uint64_t session;
     struct digest digest;
@@ -229,6 +238,8 @@ struct farm {
     size_t kept_next;
     struct relay relays[RELAYS_MAX];
     size_t n_relays;
+    struct leave leaves[LEAVES_MAX];
+    size_t n_leaves;
     struct list puts;
     struct budget put_budget;
     size_t n_puts;

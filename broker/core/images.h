@@ -27,6 +27,7 @@ struct trial_image {
     uint32_t signal;
     struct id128 worker; /* of the last attempt */
     int64_t resume_step;
+    struct digest resume_digest; /* of the checkpoint; zero = none was told */
     struct str params, why_text, metrics, error, resume;
     const int64_t *decide;
     uint32_t n_decide;

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "json_check.h"
+#include "leave.h"
 #include "study.h"
 #include "trial.h"
 #include "verdict.h"
@@ -69,6 +70,10 @@ void on_worker_start(const struct act *a, struct session *s, const union message
 {
     const struct msg_start *q = &m->start;
     struct named n = {q->study, q->trial, q->attempt, MSG_START};
+    if (q->resume > RESUME_CHANGED || q->resume_step < 0 || q->resume_step > STEP_MAX) {
+        refuse(a, s, MSG_START, "START: what it resumes from is not a known outcome and step");
+        return;
+    }
     struct trial *t = attempt_of(a, s, n);
     if (!t || (a->f->full && t->state == TRIAL_LEASED))
         return;
@@ -77,6 +82,9 @@ void on_worker_start(const struct act *a, struct session *s, const union message
                            .trial = t->number,
                            .attempt = t->attempt,
                            .number = q->pid,
+                           .code = q->resume,
+                           .has_step = q->resume == RESUME_DONE,
+                           .step = q->resume == RESUME_DONE ? q->resume_step : 0,
                            .note = str_of(s->host)};
         verb_record(a, t->study, &r, NULL);
     }
@@ -149,11 +157,16 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
         refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: it says where nothing is");
         return;
     }
+    if (str_has_control(q->uri)) {
+        refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: its place holds a control character");
+        return;
+    }
     struct trial *t = attempt_of(a, s, n);
     if (!t || a->f->full)
         return;
     const struct trial_image *im = &t->open->im;
-    bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
+    bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume) ||
+                 !digest_eq(q->digest, im->resume_digest);
     if (newer) {
         struct record r = {.kind = REC_CHECKPOINTED,
                            .trial = t->number,
@@ -270,7 +283,7 @@ void on_worker_release(const struct act *a, struct session *s, const union messa
         if (q->why == RELEASE_LOST)
             verb_lost(a, t, "the worker lost it");
         else
-            verb_release(a, t, q->note);
+            verb_release(a, t, q->note.n ? q->note : str_of(release_why_name(q->why)));
         ack(a, s, n, 0);
         return;
     }
@@ -286,11 +299,8 @@ void on_worker_release(const struct act *a, struct session *s, const union messa
 
 void on_worker_drain(const struct act *a, struct session *s, const union message *m)
 {
-    (void)m;
     struct worker *w = s->worker;
-    w->draining = true;
-    remote_regain(a->f, w);
-    remote_mark(a->f, w);
+    leave_begins(a, w, m->drain.deadline_ms, m->drain.why);
     struct msg_drain_ok ok = {.running = w->n_held};
     effects_send(a->fx, s->peer, s->number, MSG_DRAIN_OK, &ok);
 }

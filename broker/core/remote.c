@@ -116,6 +116,7 @@ struct worker *remote_add(struct farm *f, struct session *s, const struct msg_he
     list_init(&w->held);
     list_init(&w->free);
     list_init(&w->dirty);
+    w->leave_by = CLOCK_NEVER;
     remote_renew(f, w, s, h);
     idmap_put(&f->workers, id_key(w->id), w);
     return w;
@@ -143,7 +144,7 @@ void remote_free(struct worker *w)
 
 uint32_t remote_free_slots(const struct worker *w)
 {
-    if (w->draining || w->credit <= w->granted || w->n_held >= w->slots)
+    if (w->draining || w->ordered || w->credit <= w->granted || w->n_held >= w->slots)
         return 0;
     uint64_t credit = w->credit - w->granted;
     uint32_t slots = w->slots - w->n_held;

@@ -50,7 +50,7 @@ static void write_workers(struct farm *f, struct effects *fx)
 {
     LIST_FOREACH_SAFE (it, tmp, &f->dirty_workers) {
         struct worker *w = CONTAINER_OF(it, struct worker, dirty);
-        remote_image(w, w->draining ? WORKER_DRAINING : WORKER_READY,
+        remote_image(w, w->draining || w->ordered ? WORKER_DRAINING : WORKER_READY,
                      farm_wall(f, w->session->seen), fx);
         list_remove(&w->dirty);
     }

@@ -58,7 +58,8 @@ static void send_assign(const struct act *a, const struct trial *t)
                            .seed = rng_u64(&r) >> 1,
                            .resume = im->resume,
                            .resume_step = im->resume_step,
-                           .study_name = str_of(s->name)};
+                           .study_name = str_of(s->name),
+                           .resume_digest = im->resume_digest};
     m.decide.v = im->decide;
     m.decide.n = im->n_decide;
     const struct session *to = t->open->owner->session;

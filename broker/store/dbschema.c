@@ -3,7 +3,8 @@
  * docs/sql.md. Views are made anew at every start, so a newer broker may give them more columns
  * without a new version of the tables.
  *
- * Numbers of 64 bits are stored as SQLite's signed ones. study_row.held says that a study is
+ * trial_row.resume is the place of a checkpoint and, behind a line feed, the digest of what stands
+ * there. Numbers of 64 bits are stored as SQLite's signed ones. study_row.held says that a study is
  * paused; its `paused`, like the columns around it, counts trials. */
 #include "dbschema.h"
 
@@ -115,8 +116,10 @@ static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t
                                                            " t.draw, t.based_on, t.behind, " CASE(
                                                                "CASE t.state WHEN 3 THEN t.why END",
                                                                STOP_WHYS) " AS stopping,"
-                                                                          " t.resume AS "
-                                                                          "checkpoint, "
+                                                                          " substr(t.resume, 1, "
+                                                                          "instr(t.resume || "
+                                                                          "char(10), char(10)) "
+                                                                          "- 1) AS checkpoint, "
                                                                           "t.resume_step AS "
                                                                           "checkpoint_step, t.seq"
                                                                           " FROM trial_row t JOIN "

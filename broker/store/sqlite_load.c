@@ -111,6 +111,18 @@ static void read_trial_head(sqlite3_stmt *st, struct trial_image *t)
     t->spec_number = (uint32_t)sqlite3_column_int64(st, 11);
 }
 
+static void read_resume(struct str text, struct trial_image *t)
+{
+    const char *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
+    t->resume = text;
+    if (!end)
+        return;
+    t->resume.n = (size_t)(end - text.p);
+    struct str hex = str_make(end + 1, text.n - t->resume.n - 1);
+    if (!str_from_hex(hex, t->resume_digest.b, sizeof t->resume_digest.b))
+        t->resume_digest = (struct digest){{0}};
+}
+
 static err_t read_trial(struct db *d, sqlite3_stmt *st, const struct journal_reader *r,
                         struct errmsg *em)
 {
@@ -138,7 +150,7 @@ static err_t read_trial(struct db *d, sqlite3_stmt *st, const struct journal_rea
     t.why_text = column_text(st, 27);
     t.metrics = column_text(st, 28);
     t.error = column_text(st, 29);
-    t.resume = column_text(st, 30);
+    read_resume(column_text(st, 30), &t);
     t.n_decide = db_decide(st, 31, decide);
     t.decide = decide;
     return r->trial(r->self, &t, em);

@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-#define BLOB_PIECE 131072u
+#define BLOB_PIECE   131072u
+#define RESUME_BYTES 4096u
 
 static void bind_text(sqlite3_stmt *st, int i, struct str s)
 {
@@ -85,8 +86,24 @@ static void bind_decide(sqlite3_stmt *st, int i, const struct trial_image *t)
         sqlite3_bind_null(st, i);
 }
 
+/* The checkpoint's place, and on a line of its own the digest of what stands there. */
+static void bind_resume(sqlite3_stmt *st, int i, const struct trial_image *t,
+                        char scratch[RESUME_BYTES])
+{
+    static const struct digest none;
+    if (digest_eq(t->resume_digest, none) || t->resume.n + HEX_SIZE(32) >= RESUME_BYTES) {
+        bind_text(st, i, t->resume);
+        return;
+    }
+    memcpy(scratch, t->resume.p, t->resume.n);
+    scratch[t->resume.n] = '\n';
+    str_hex(scratch + t->resume.n + 1, t->resume_digest.b, sizeof t->resume_digest.b);
+    bind_text(st, i, str_of(scratch));
+}
+
 static int write_trial(struct db *d, const struct trial_image *t)
 {
+    char resume[RESUME_BYTES];
     sqlite3_stmt *st = db_use(d, DB_TRIAL);
     static const struct id128 none;
     int64_t head[] = {
@@ -114,7 +131,7 @@ static int write_trial(struct db *d, const struct trial_image *t)
     bind_text(st, i++, t->why_text);
     bind_text(st, i++, t->metrics);
     bind_text(st, i++, t->error);
-    bind_text(st, i++, t->resume);
+    bind_resume(st, i++, t, resume);
     bind_decide(st, i, t);
     return step(st);
 }

@@ -292,6 +292,13 @@ static void cancel_study(struct run *r)
         client_note("the study could not be stopped on %s", brokerlink_endpoint(r->link));
 }
 
+/* Programs that are asked for checkpoints have the time that their study gives them. */
+static int64_t patience(const struct spec *s)
+{
+    const struct objective *o = &s->objective;
+    return o->checkpoint_ask == CHECKPOINT_UNASKED ? 0 : o->checkpoint_within_ns + NS_PER_S;
+}
+
 /* The farm ends before the last words, so that what is said is on disk and nothing runs behind a
  * returned prompt. A second Ctrl-C kills: the signals are given back their usual effect, and the
  * children notice that we are gone. */
@@ -310,7 +317,7 @@ static void end_farm(struct run *r, enum follow_end end)
     brokerlink_close(r->link);
     r->link = NULL;
     if (r->started)
-        embed_stop(&r->farm, now);
+        embed_stop(&r->farm, now ? patience(r->study.spec) : CLOCK_NEVER);
 }
 
 /* A word as a shell reads it back: quoted unless it is plain. */
@@ -433,7 +440,7 @@ static int fail(struct run *r, err_t e, const struct errmsg *em)
     brokerlink_close(r->link);
     r->link = NULL;
     if (r->started)
-        embed_stop(&r->farm, true);
+        embed_stop(&r->farm, 0);
     return client_fail(e, em);
 }
 

@@ -20,8 +20,8 @@ static const struct opt_table workers_table = {
     .program = "tunefarm workers",
     .usage = "tunefarm workers [OPTION ...]",
     .summary = "list workers",
-    .text = "Lists the workers of the farm: their state, slots, running trials, resources and "
-            "labels.",
+    .text = "Lists the workers of the farm: the beginning of their ids, their state (ready, "
+            "draining), slots, running trials, resources and labels.",
     .rows = workers_rows,
     .n = sizeof workers_rows / sizeof workers_rows[0],
 };
@@ -40,7 +40,8 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     l.empty = "no workers; start one with: tunefarm worker --broker ADDRESS";
     e = source_sql(s,
                    w->all ? "select * from worker order by joined, name"
-                          : "select name, host, state, slots, running, cpu, gpu, memory, labels, "
+                          : "select substr(id, 1, 8) as id, name, host, state, slots, running, "
+                            "cpu, gpu, memory, labels, "
                             "joined, seen from worker where state in ('ready', 'draining') "
                             "order by joined, name",
                    NULL, 0, listing_row, &l, em);

@@ -223,16 +223,29 @@ err_t embed_on_child(struct embed *f, struct errmsg *em)
     return e;
 }
 
-void embed_stop(struct embed *f, bool now)
+static bool workers_left(struct embed *f)
+{
+    bool left = false;
+    for (unsigned i = 0; i < f->n_workers; i++) {
+        childproc_poll(&f->workers[i]);
+        left |= f->workers[i].pid != 0;
+    }
+    return left;
+}
+
+void embed_stop(struct embed *f, int64_t patience)
 {
     f->ending = true;
     for (unsigned i = 0; i < f->n_workers; i++)
         childproc_signal(&f->workers[i], SIGTERM);
-    if (now) {
+    if (patience != CLOCK_NEVER) {
         /* Two signals of one number that arrive together are one: the second waits until the first
          * has been seen. */
         const struct timespec pause = {.tv_nsec = 100000000};
-        nanosleep(&pause, NULL);
+        int64_t until = clock_now() + patience;
+        do
+            nanosleep(&pause, NULL);
+        while (clock_now() < until && workers_left(f));
         for (unsigned i = 0; i < f->n_workers; i++)
             childproc_signal(&f->workers[i], SIGTERM);
     }

@@ -36,8 +36,9 @@ err_t embed_start_rest(struct embed *f, struct errmsg *em) MUST_CHECK;
 /* To be called when a child may have ended. One that had served is started again, up to 5 times;
  * else an error that names the last line of the log. */
 err_t embed_on_child(struct embed *f, struct errmsg *em) MUST_CHECK;
-/* Ends workers, optimizer, broker, in that order. now: running trials are given back at once. */
-void embed_stop(struct embed *f, bool now);
+/* Ends workers, optimizer, broker, in that order. Running trials are given back after `patience`
+ * ns; CLOCK_NEVER: in the workers' own time. */
+void embed_stop(struct embed *f, int64_t patience);
 void embed_fini(struct embed *f); /* legal after a failed start */
 
 #endif

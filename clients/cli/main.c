@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"why", "tell why a trial was proposed", cmd_why, NULL},
     {"replay", "recompute every proposal from the journal", cmd_replay, NULL},
     {"logs", "show the output of a trial", cmd_logs, NULL},
+    {"drain", "let a worker leave", cmd_drain, NULL},
     {"workers", "list workers", cmd_workers, NULL},
     {"sql", "ask the farm's database", cmd_sql, NULL},
     {"backup", "copy the farm's database, also while it is in use", cmd_backup, NULL},

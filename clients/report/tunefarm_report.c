@@ -1,9 +1,7 @@
 /* The report channel from the program's side: see tunefarm_report.h. Linked into user programs, so
  * it uses nothing but libc, prints nothing unasked, and never ends the process.
  *
- * Incoming lines are read into one growing buffer (at most 1 MiB) and scanned in place by a small
- * JSON reader that knows what a worker sends: an object with plain members, one of which (params)
- * is a flat object. */
+ * Incoming lines are read into one growing buffer (at most 1 MiB) and read in place. */
 #include "tunefarm_report.h"
 
 #include <errno.h>
@@ -15,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "report_json.h"
+
 #define READ_LIMIT  (1u << 20)
 #define MAX_METRICS 32
 
@@ -24,13 +24,14 @@ struct metric {
 };
 struct tunefarm {
     int fd; /* -1 = not under tunefarm: reports go to standard output */
-    bool served, over, in_trial, ended, has_last, stopped;
+    bool served, over, in_trial, ended, has_last, stopped, wanted;
     char metric[132];
     char *in; /* bytes read */
     size_t n, cap;
-    char *line;                  /* the current trial's */
-    char *params, *dir, *resume; /* owned texts of it */
-    struct chain *texts;         /* what tunefarm_param_text() gave */
+    char *line;                                   /* the current trial's */
+    char *params, *dir, *resume, *checkpoint_dir; /* owned texts of it */
+    int64_t resume_step;
+    struct chain *texts; /* what tunefarm_param_text() gave */
     uint64_t trial, attempt, seed;
     double last;
     char why[32];
@@ -42,172 +43,6 @@ struct chain {
     char text[];
 };
 
-/* ---- reading JSON ---- */
-
-static const char *skip_space(const char *p)
-{
-    return p + strspn(p, " \t\r\n");
-}
-
-static const char *
-skip_string(const char *p) /* at the opening quote; behind the closing one, or at the end */
-{
-    for (p++; *p && *p != '"'; p++)
-        if (*p == '\\' && p[1])
-            p++;
-    return *p ? p + 1 : p;
-}
-
-/* Behind any value. */
-static const char *skip_value(const char *p)
-{
-    int depth = 0;
-    for (p = skip_space(p); *p;) {
-        if (*p == '"') {
-            p = skip_string(p);
-        } else if (*p == '{' || *p == '[') {
-            depth++;
-            p++;
-        } else if (*p == '}' || *p == ']') {
-            if (depth == 0)
-                return p;
-            depth--;
-            p++;
-        } else if (depth == 0 && *p == ',') {
-            return p;
-        } else {
-            p++;
-            continue;
-        }
-        if (depth == 0)
-            return p;
-    }
-    return p;
-}
-
-static const char *put_utf8(char *out, unsigned c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
-}
-
-static bool hex4(const char *p, unsigned *out)
-{
-    *out = 0;
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        unsigned d = c >= '0' && c <= '9'                 ? (unsigned)(c - '0')
-                     : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10)
-                                                          : 16;
-        if (d == 16)
-            return false;
-        *out = *out << 4 | d;
-    }
-    return true;
-}
-
-/* One escape at the backslash; returns behind it. out has room for 4 bytes. */
-static const char *unescape_one(const char *p, char **out)
-{
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    unsigned c, low;
-    const char *found = p[1] ? strchr(from, p[1]) : NULL;
-    if (p[1] == 'u' && hex4(p + 2, &c)) {
-        p += 6;
-        if (c >= 0xd800 && c < 0xdc00 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2, &low) &&
-            low >= 0xdc00 && low < 0xe000) {
-            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-            p += 6;
-        }
-        *out = (char *)put_utf8(*out, c ? c : 0xfffd);
-        return p;
-    }
-    *(*out)++ = found ? to[found - from] : p[1];
-    return p[1] ? p + 2 : p + 1;
-}
-
-/* A heap copy of a string value without its quotes and escapes; NULL if it is no string. */
-static char *copy_string(const char *p)
-{
-    if (*p != '"')
-        return NULL;
-    const char *end = skip_string(p);
-    char *text = malloc((size_t)(end - p) + 1), *out = text;
-    if (!text)
-        return NULL;
-    for (p++; p < end && *p && *p != '"';) {
-        if (*p == '\\')
-            p = unescape_one(p, &out);
-        else
-            *out++ = *p++;
-    }
-    *out = 0;
-    return text;
-}
-
-static bool key_is(const char *p, const char *name)
-{
-    char *key = copy_string(p);
-    bool same = key && strcmp(key, name) == 0;
-    free(key);
-    return same;
-}
-
-/* The value of a member of the object at p, or NULL. */
-static const char *member(const char *p, const char *name)
-{
-    p = p ? skip_space(p) : "";
-    if (*p != '{')
-        return NULL;
-    for (p = skip_space(p + 1); *p == '"';) {
-        const char *key = p, *value = skip_space(skip_string(p));
-        if (*value != ':')
-            return NULL;
-        value = skip_space(value + 1);
-        if (key_is(key, name))
-            return value;
-        p = skip_space(skip_value(value));
-        if (*p != ',')
-            return NULL;
-        p = skip_space(p + 1);
-    }
-    return NULL;
-}
-
-static bool read_number(const char *p, double *out)
-{
-    if (!p)
-        return false;
-    if (strncmp(p, "true", 4) == 0 || strncmp(p, "false", 5) == 0) {
-        *out = *p == 't';
-        return true;
-    }
-    if (*p == '"')
-        p++; /* "NaN", "Infinity": as the farm writes them */
-    char *end;
-    *out = strtod(p, &end);
-    return end != p;
-}
-
-static uint64_t read_u64(const char *p)
-{
-    return p ? strtoull(p, NULL, 10) : 0;
-}
-
 /* ---- the channel ---- */
 
 static void forget_trial(struct tunefarm *t)
@@ -216,7 +51,8 @@ static void forget_trial(struct tunefarm *t)
     free(t->params);
     free(t->dir);
     free(t->resume);
-    t->line = t->params = t->dir = t->resume = NULL;
+    free(t->checkpoint_dir);
+    t->line = t->params = t->dir = t->resume = t->checkpoint_dir = NULL;
     while (t->texts) {
         struct chain *next = t->texts->next;
         free(t->texts);
@@ -379,17 +215,20 @@ static void begin_trial(struct tunefarm *t, char *line)
 {
     forget_trial(t);
     t->line = line;
-    t->trial = read_u64(member(line, "trial"));
-    t->attempt = read_u64(member(line, "attempt"));
-    t->seed = read_u64(member(line, "seed"));
-    const char *params = member(line, "params"), *dir = member(line, "dir"),
-               *resume = member(line, "resume");
+    t->trial = report_json_u64(report_json_member(line, "trial"));
+    t->attempt = report_json_u64(report_json_member(line, "attempt"));
+    t->seed = report_json_u64(report_json_member(line, "seed"));
+    const char *params = report_json_member(line, "params"), *dir = report_json_member(line, "dir"),
+               *resume = report_json_member(line, "resume");
     if (params)
-        t->params = strndup(params, (size_t)(skip_value(params) - params));
-    t->dir = dir ? copy_string(dir) : NULL;
-    t->resume = resume ? copy_string(resume) : NULL;
+        t->params = strndup(params, (size_t)(report_json_skip(params) - params));
+    t->dir = dir ? report_json_string(dir) : NULL;
+    t->resume = resume ? report_json_string(resume) : NULL;
+    t->resume_step = (int64_t)report_json_u64(report_json_member(line, "resume_step"));
+    const char *checkpoints = report_json_member(line, "checkpoint_dir");
+    t->checkpoint_dir = checkpoints ? report_json_string(checkpoints) : NULL;
     t->in_trial = true;
-    t->ended = t->has_last = t->stopped = false;
+    t->ended = t->has_last = t->stopped = t->wanted = false;
     t->n_metrics = 0;
 }
 
@@ -419,11 +258,12 @@ int tunefarm_next(struct tunefarm *t)
     }
     char *line;
     while ((line = take_line(t, true)) != NULL) {
-        if (member(line, "params")) {
+        if (report_json_member(line, "params")) {
             begin_trial(t, line);
             return 1;
         }
-        bool end = member(line, "exit") != NULL; /* else a stop of a trial that has ended */
+        bool end =
+            report_json_member(line, "exit") != NULL; /* else a stop of a trial that has ended */
         free(line);
         if (end)
             break;
@@ -456,6 +296,16 @@ const char *tunefarm_resume(const struct tunefarm *t)
     return t ? t->resume : NULL;
 }
 
+int64_t tunefarm_resume_step(const struct tunefarm *t)
+{
+    return t && t->resume ? t->resume_step : 0;
+}
+
+const char *tunefarm_checkpoint_dir(const struct tunefarm *t)
+{
+    return t && t->checkpoint_dir ? t->checkpoint_dir : tunefarm_dir(t);
+}
+
 const char *tunefarm_params(const struct tunefarm *t)
 {
     return t && t->params ? t->params : "{}";
@@ -464,22 +314,24 @@ const char *tunefarm_params(const struct tunefarm *t)
 double tunefarm_param(const struct tunefarm *t, const char *name, double otherwise)
 {
     double v;
-    return t && read_number(member(t->params, name), &v) ? v : otherwise;
+    return t && report_json_number(report_json_member(t->params, name), &v) ? v : otherwise;
 }
 
 int64_t tunefarm_param_int(const struct tunefarm *t, const char *name, int64_t otherwise)
 {
     double v;
-    return t && read_number(member(t->params, name), &v) && fabs(v) < 9e18 ? (int64_t)v : otherwise;
+    return t && report_json_number(report_json_member(t->params, name), &v) && fabs(v) < 9e18
+               ? (int64_t)v
+               : otherwise;
 }
 
 const char *tunefarm_param_text(const struct tunefarm *t, const char *name, const char *otherwise)
 {
-    const char *value = t ? member(t->params, name) : NULL;
+    const char *value = t ? report_json_member(t->params, name) : NULL;
     if (!value)
         return otherwise;
-    char *text =
-        *value == '"' ? copy_string(value) : strndup(value, (size_t)(skip_value(value) - value));
+    char *text = *value == '"' ? report_json_string(value)
+                               : strndup(value, (size_t)(report_json_skip(value) - value));
     struct chain *c = text ? malloc(sizeof *c + strlen(text) + 1) : NULL;
     if (c) {
         struct tunefarm *mine = (struct tunefarm *)t; /* the text lives as long as the trial */
@@ -518,22 +370,37 @@ int tunefarm_report(struct tunefarm *t, int64_t step, double loss)
     return tunefarm_stopped(t);
 }
 
-int tunefarm_stopped(struct tunefarm *t)
+/* What the worker has to say about the current trial. */
+static void listen(struct tunefarm *t)
 {
     char *line;
     if (!t || t->fd < 0 || !t->in_trial)
-        return 0;
+        return;
     while (!t->stopped && (line = take_line(t, false)) != NULL) {
-        const char *stop = member(line, "stop"), *trial = member(line, "trial");
-        if (stop && (!trial || read_u64(trial) == t->trial)) {
-            char *why = copy_string(stop);
+        const char *stop = report_json_member(line, "stop"),
+                   *trial = report_json_member(line, "trial");
+        bool mine = !trial || report_json_u64(trial) == t->trial;
+        if (stop && mine) {
+            char *why = report_json_string(stop);
             snprintf(t->why, sizeof t->why, "%.31s", why ? why : "stop");
             free(why);
             t->stopped = true;
         }
+        t->wanted |= mine && report_json_member(line, "checkpoint") != NULL;
         free(line);
     }
-    return t->stopped;
+}
+
+int tunefarm_stopped(struct tunefarm *t)
+{
+    listen(t);
+    return t && t->fd >= 0 && t->in_trial && t->stopped;
+}
+
+int tunefarm_checkpoint_wanted(struct tunefarm *t)
+{
+    listen(t);
+    return t && t->wanted;
 }
 
 const char *tunefarm_stop_why(const struct tunefarm *t)
@@ -547,6 +414,7 @@ void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step)
     char text[48];
     if (!may_report(t))
         return;
+    t->wanted = false;
     add(&o, "{\"checkpoint\":");
     add_string(&o, uri);
     snprintf(text, sizeof text, ",\"step\":%lld", (long long)step);
@@ -554,11 +422,21 @@ void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step)
     send_line(t, &o);
 }
 
+/* It was asked to stop for the time being. */
+static bool interrupted(const struct tunefarm *t)
+{
+    return t->stopped && (strcmp(t->why, "drain") == 0 || strcmp(t->why, "pause") == 0);
+}
+
 void tunefarm_final(struct tunefarm *t, double loss)
 {
     struct out o = {.n = 0};
     if (!may_report(t))
         return;
+    if (interrupted(t)) {
+        tunefarm_prune(t);
+        return;
+    }
     add(&o, "{");
     add_number(&o, t->metric, loss);
     add_metrics(t, &o);

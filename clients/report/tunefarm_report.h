@@ -43,6 +43,10 @@ uint64_t tunefarm_seed(const struct tunefarm *t);
 const char *tunefarm_dir(
     const struct tunefarm *t); /* the attempt's own; a served program makes it when it needs it */
 const char *tunefarm_resume(const struct tunefarm *t); /* a checkpoint to go on from; NULL = none */
+int64_t tunefarm_resume_step(const struct tunefarm *t); /* its step */
+const char *
+tunefarm_checkpoint_dir(const struct tunefarm *t); /* for checkpoints: kept until the trial is over;
+                                                      a served program makes it when it needs it */
 const char *tunefarm_params(const struct tunefarm *t); /* all parameters as a JSON object */
 
 /* A parameter by its qualified name. `otherwise` if the trial has none of that name (it is not
@@ -58,11 +62,17 @@ void tunefarm_metric(struct tunefarm *t, const char *name, double value);
  * are legal. */
 int tunefarm_report(struct tunefarm *t, int64_t step, double loss);
 int tunefarm_stopped(struct tunefarm *t); /* 1: it was asked to stop; does not wait */
-const char *tunefarm_stop_why(
-    const struct tunefarm *t); /* "prune", "cancel", "timeout", "drain"; NULL = not asked */
+const char *tunefarm_stop_why(const struct tunefarm *t); /* "prune", "cancel", "pause", "timeout",
+                                                            "drain"; NULL = not asked */
+/* 1: tunefarm asks for a checkpoint that was not named yet (objective.checkpoint: {ask: line});
+ * does not wait. */
+int tunefarm_checkpoint_wanted(struct tunefarm *t);
+/* A checkpoint of this step stands there, whole: a path (below the directory for checkpoints, if it
+ * is relative), or a place that only the program knows. */
 void tunefarm_checkpoint(struct tunefarm *t, const char *uri, int64_t step);
 
-/* The end of the trial: the first of these counts. */
+/* The end of the trial: the first of these counts. One that was asked to stop because its worker
+ * leaves or because it is paused has no result: it goes on later. */
 void tunefarm_final(struct tunefarm *t, double loss);
 void tunefarm_prune(struct tunefarm *t); /* gives up on this point of the space */
 void tunefarm_error(struct tunefarm *t, const char *text,

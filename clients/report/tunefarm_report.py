@@ -18,6 +18,18 @@ or, with exceptions reported as errors of their trial:
 
     tunefarm_report.serve(lambda trial: train(trial.params))
 
+A trial that can be interrupted (objective.checkpoint says how it is asked):
+
+    model, step = load(trial.resume) if trial.resume else (Model(), 0)
+    while step < 100:
+        step += 1
+        trial.report(step, loss=model.train())
+        if trial.checkpoint_wanted:
+            model.save(trial.checkpoint_dir)
+            trial.checkpoint(trial.checkpoint_dir, step)
+        if trial.stopped:
+            break
+
 Outside a farm, trial() gives a Trial without parameters that prints what it would report. What goes over the channel is
 described in docs/evaluator.md.
 """
@@ -98,7 +110,8 @@ def _open():
 
 
 class Trial:
-    """One trial: number, attempt, seed, params (a dict), resume (a checkpoint's URI or None), decide (steps), dir."""
+    """One trial: number, attempt, seed, params (a dict), resume (where a checkpoint stands, or None) and resume_step, decide
+    (steps), dir, checkpoint_dir."""
 
     def __init__(self, channel, message):
         self._channel = channel
@@ -109,9 +122,12 @@ class Trial:
         self.seed = message.get("seed", 0)
         self.params = message.get("params", {})
         self.resume = message.get("resume")
+        self.resume_step = message.get("resume_step")
+        self._checkpoint_dir = message.get("checkpoint_dir") or self._dir
         self.decide = message.get("decide", [])
         self.finished = False
-        self.stop = None  # why tunefarm wants it to stop: "prune", "cancel", "timeout", "drain"
+        self.stop = None  # why tunefarm wants it to stop: "prune", "cancel", "pause", "timeout", "drain"
+        self._wanted = False
 
     @property
     def dir(self):
@@ -120,15 +136,31 @@ class Trial:
         return self._dir
 
     @property
-    def stopped(self):
-        """Whether tunefarm has asked this trial to stop."""
+    def checkpoint_dir(self):
+        """The attempt's directory for checkpoints, made when it is asked for: kept until the trial is over."""
+        os.makedirs(self._checkpoint_dir, mode=0o700, exist_ok=True)
+        return self._checkpoint_dir
+
+    def _listen(self):
         while self.stop is None:
             message = self._channel.receive(wait=False)
             if message is None:
                 break
-            if message.get("trial", self.number) == self.number and "stop" in message:
-                self.stop = message["stop"]
+            if message.get("trial", self.number) == self.number:
+                self.stop = message.get("stop")
+                self._wanted = self._wanted or "checkpoint" in message
+
+    @property
+    def stopped(self):
+        """Whether tunefarm has asked this trial to stop."""
+        self._listen()
         return self.stop is not None
+
+    @property
+    def checkpoint_wanted(self):
+        """Whether tunefarm has asked for a checkpoint that has not been named yet."""
+        self._listen()
+        return self._wanted
 
     def report(self, step, loss=None, **metrics):
         """Reports an intermediate result. True if tunefarm asks the trial to stop."""
@@ -138,12 +170,18 @@ class Trial:
         return self.stopped
 
     def checkpoint(self, uri, step):
-        """Says that a checkpoint of this step stands at uri."""
+        """Says that a checkpoint of this step stands at uri, whole: a path (below checkpoint_dir, if it is relative), or a
+        place that only this program knows."""
+        self._wanted = False
         self._channel.send({"checkpoint": uri, "step": step})
 
     def finish(self, loss=None, **metrics):
-        """Reports the result. Nothing can be reported after it."""
-        self._end(self._metrics(loss, metrics))
+        """Reports the result. Nothing can be reported after it. A trial that was asked to stop because its worker leaves or
+        because it is paused has none: it goes on later."""
+        if self.stop in ("drain", "pause"):
+            self.prune()
+        else:
+            self._end(self._metrics(loss, metrics))
 
     def prune(self):
         """Gives up on this point of the space; its last report stands."""

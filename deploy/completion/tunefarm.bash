@@ -24,8 +24,12 @@ _tunefarm() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --root)
+    --root | --checkpoints)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    --cloud)
+        mapfile -t COMPREPLY < <(compgen -W "aws google azure" -- "$word")
         return
         ;;
     --format | -f)

@@ -140,6 +140,22 @@ void attachment_on_want(struct attachment *a, int64_t now, const struct msg_want
         answer(a, now, m, fx);
 }
 
+/* What happens to a running trial, for the log; of the past nothing is said. */
+static void note(const struct attachment *a, const struct record *r, struct link_out *fx)
+{
+    if (r->study_seq <= a->head || !a->tuner)
+        return;
+    if (r->kind == REC_CHECKPOINTED)
+        link_out_fact(fx, LOG_DEBUG_, "TRIAL-CHECKPOINT",
+                      "study=%llu trial=%llu attempt=%u step=%lld", (unsigned long long)a->study,
+                      (unsigned long long)r->trial, r->attempt, (long long)r->step);
+    else if (r->kind == REC_CLOSED)
+        link_out_fact(fx, LOG_DEBUG_, "TRIAL-INTERRUPTED",
+                      "study=%llu trial=%llu attempt=%u why=%s interrupted=%llu",
+                      (unsigned long long)a->study, (unsigned long long)r->trial, r->attempt,
+                      close_why_name(r->code), (unsigned long long)tuner_interrupted(a->tuner));
+}
+
 static bool apply(struct attachment *a, int64_t now, const struct record *r, struct link_out *fx)
 {
     if (r->study_seq <= a->upto)
@@ -154,6 +170,7 @@ static bool apply(struct attachment *a, int64_t now, const struct record *r, str
         set_paused(a, now, r->kind == REC_STUDY_PAUSED);
     if (a->tuner && tuner_on_record(a->tuner, r, &a->why_not))
         cannot(a, fx);
+    note(a, r, fx);
     return true;
 }
 

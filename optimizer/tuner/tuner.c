@@ -23,7 +23,8 @@ enum known {
     KNOWN,
     FOREIGN,
     DONE
-}; /* FOREIGN: known, but its point is not in the space */
+};                       /* FOREIGN: known, but its point is not in the space */
+#define INTERRUPTED 0x80 /* beside it: an attempt was closed, and nothing was heard since */
 
 struct tuner {
     const struct spec *spec;
@@ -31,8 +32,8 @@ struct tuner {
     struct sampler *sampler;
     struct stopping stopping;
     struct inflight flights;
-    uint8_t *known; /* enum known, by trial number, of recorded trials */
-    uint64_t n_known, cap_known;
+    uint8_t *known; /* enum known, by trial number, of recorded trials; may be INTERRUPTED */
+    uint64_t n_known, cap_known, interrupted;
     uint64_t next_draw, recorded_draw; /* recorded: one more than the greatest of a record */
     uint64_t applied;                  /* study_seq */
     bool closed, exhausted, has_best;
@@ -96,7 +97,17 @@ static void tell(struct tuner *t, uint64_t trial)
 
 static enum known known(const struct tuner *t, uint64_t trial)
 {
-    return trial < t->n_known ? (enum known)t->known[trial] : UNKNOWN;
+    return trial < t->n_known ? (enum known)(t->known[trial] & ~INTERRUPTED) : UNKNOWN;
+}
+
+static void set_interrupted(struct tuner *t, uint64_t trial, bool now)
+{
+    enum known k = known(t, trial);
+    bool was = k != UNKNOWN && (t->known[trial] & INTERRUPTED);
+    if (k == UNKNOWN || k == DONE || was == now)
+        return;
+    t->known[trial] ^= INTERRUPTED;
+    t->interrupted += now ? 1 : UINT64_MAX;
 }
 
 static void set_known(struct tuner *t, uint64_t trial, enum known k)
@@ -195,6 +206,7 @@ static double turned(const struct tuner *t, double value)
 
 static void on_reported(struct tuner *t, const struct record *r)
 {
+    set_interrupted(t, r->trial, false);
     if (known(t, r->trial) != KNOWN)
         return;
     history_report(t->history, r->trial, r->step, r->has_value ? turned(t, r->value) : (double)NAN);
@@ -220,6 +232,7 @@ static void on_finished(struct tuner *t, const struct record *r)
     enum known k = known(t, r->trial);
     if (k == UNKNOWN || k == DONE)
         return;
+    set_interrupted(t, r->trial, false);
     double loss = r->has_value ? turned(t, r->value) : (double)NAN;
     if (!r->has_value && k == KNOWN)
         loss = history_loss(t->history, r->trial); /* the last report stands for it */
@@ -253,6 +266,9 @@ err_t tuner_on_record(struct tuner *t, const struct record *r, struct errmsg *em
         break;
     case REC_REPORTED:
         on_reported(t, r);
+        break;
+    case REC_CLOSED: /* given back, lost or crashed: it is pending as before, with its curve */
+        set_interrupted(t, r->trial, true);
         break;
     case REC_FINISHED:
         on_finished(t, r);
@@ -373,6 +389,11 @@ bool tuner_best(const struct tuner *t, struct tuner_best *out)
 {
     *out = (struct tuner_best){t->best.trial, turned(t, t->best.loss)};
     return t->has_best;
+}
+
+uint64_t tuner_interrupted(const struct tuner *t)
+{
+    return t->interrupted;
 }
 
 const struct history *tuner_history(const struct tuner *t)

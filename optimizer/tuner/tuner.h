@@ -56,6 +56,9 @@ const char *tuner_verdict(const struct tuner *t, bool *stop_running);
 /* The same of the study's own rules alone: known points may go on while they allow it. */
 const char *tuner_rule(const struct tuner *t, bool *stop_running);
 bool tuner_best(const struct tuner *t, struct tuner_best *out); /* false: no trial is complete */
+/* Trials whose last attempt was closed without an end and that have said nothing since. They are
+ * pending as before, with their curves. */
+uint64_t tuner_interrupted(const struct tuner *t);
 const struct history *tuner_history(const struct tuner *t);
 bool tuner_pending(const struct tuner *t,
                    uint64_t trial); /* proposed or enqueued by a record, and not final */

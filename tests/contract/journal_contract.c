@@ -152,6 +152,11 @@ static err_t see_trial(void *self, const struct trial_image *i, struct errmsg *e
     str_copyz(s->params, sizeof s->params, i->params);
     assert_int_equal(i->n_decide, 2);
     assert_int_equal(i->decide[1], 27);
+    if (i->has_resume) {
+        assert_true(str_is(i->resume, "/shared/c"));
+        assert_int_equal(i->resume_step, 4);
+        assert_true(digest_eq(i->resume_digest, hash_bytes(STR("what is in it"))));
+    }
     return ERR_OK;
 }
 
@@ -216,6 +221,10 @@ static void put_images(struct effects *fx)
                                               .front = true,
                                               .decide = decide,
                                               .n_decide = 2,
+                                              .has_resume = true,
+                                              .resume = STR("/shared/c"),
+                                              .resume_step = 4,
+                                              .resume_digest = hash_bytes(STR("what is in it")),
                                               .worker = {{1, 2, 3}}};
     struct msg_reply m = {
         .request = {{5}}, .name = STR("OK"), .text = STR("text"), .number = 9, .seq = 1};
@@ -248,7 +257,7 @@ static void test_what_was_done_is_there(void **state)
     assert_string_equal(s.params, "{\"x\":1}");
     assert_int_equal(s.trial.attempt, 3);
     assert_int_equal(s.trial.draw, 7);
-    assert_true(s.trial.front && s.trial.value == 0.25);
+    assert_true(s.trial.front && s.trial.value == 0.25 && s.trial.has_resume);
     assert_int_equal(s.trial.worker.b[2], 3);
 }
 

@@ -170,13 +170,14 @@ def oracle(test, db):
     """Checks invariants on the journal of a stopped farm; returns {study: {trial: final state}}.
 
     One end a trial and nothing of it afterwards (I2, I3); reports with rising steps (I4); what an attempt wrote lies
-    between its grant and its end (I5); attempts numbered 1, 2, 3 (I6); draws and trial numbers dense (I11)."""
+    between its grant and its end (I5); attempts numbered 1, 2, 3 (I6); draws and trial numbers dense (I11); an attempt
+    goes on only from the step of the last checkpoint before it (I19)."""
     con = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
     test.assertEqual(con.execute("pragma integrity_check").fetchone()[0], "ok")
     seqs = con.execute("select count(*), max(seq) from journal").fetchone()
     test.assertEqual(seqs[0], seqs[1], "the journal has a gap")
     rows = con.execute("select study, kind, trial, attempt, step from event where study > 0 order by seq").fetchall()
-    final, attempt, is_open, last_step, trials = {}, {}, {}, {}, {}
+    final, attempt, is_open, last_step, trials, checkpoint = {}, {}, {}, {}, {}, {}
     for study_number, kind, trial, att, step in rows:
         key = (study_number, trial)
         if kind in ("proposed", "enqueued"):
@@ -191,6 +192,10 @@ def oracle(test, db):
             last_step.pop(key, None)
         elif kind in ("started", "reported", "checkpointed"):
             test.assertTrue(is_open.get(key) and attempt[key] == att, f"{kind} outside its attempt: {key}")
+            if kind == "started" and step is not None:
+                test.assertEqual(step, checkpoint.get(key), f"{key} goes on from a checkpoint that is not its last")
+            if kind == "checkpointed":
+                checkpoint[key] = step
             if kind == "reported":
                 test.assertGreater(step, last_step.get(key, -1), "steps rise")
                 last_step[key] = step

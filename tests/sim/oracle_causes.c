@@ -24,13 +24,14 @@ static const struct {
     uint64_t records;
 } may[128] = {
     [MSG_HELLO] = {WORKER | OPTIM | CLIENT, BIT(WORKER_JOINED) | BIT(GRANTED) | LEAVING},
-    [MSG_BEAT] = {WORKER | OPTIM | CLIENT, BIT(GRANTED) | LOSSES},
+    [MSG_BEAT] = {WORKER | OPTIM | CLIENT, BIT(WORKER_DRAINING) | BIT(GRANTED) | LOSSES},
     [MSG_BYE] = {WORKER | OPTIM | CLIENT, LEAVING},
     [MSG_START] = {WORKER, BIT(STARTED)},
     [MSG_REPORT] = {WORKER, BIT(REPORTED)},
     [MSG_CHECKPOINT] = {WORKER, BIT(CHECKPOINTED)},
     [MSG_FINAL] = {WORKER, BIT(GRANTED) | LOSSES},
     [MSG_RELEASE] = {WORKER, LOSSES},
+    [MSG_DRAIN] = {WORKER, BIT(WORKER_DRAINING)},
     [MSG_PROPOSE] = {OPTIM, BIT(PROPOSED) | BIT(STUDY_CLOSED)},
     [MSG_CLOSE_STUDY] = {OPTIM, BIT(STUDY_CLOSED) | BIT(STOPPING) | BIT(FINISHED)},
     [MSG_PRUNE] = {OPTIM, BIT(STOPPING) | BIT(FINISHED)},
@@ -433,6 +434,7 @@ static void check_resume(struct sim *s, const struct fx_message *fx)
     const struct fate *f = model_trial(&s->oracle->applied, q->study, q->trial);
     bool same =
         f && (f->has_resume ? str_eq(q->resume, f->resume) && q->resume_step == f->resume_step &&
+                                  digest_eq(q->resume_digest, f->resume_digest) &&
                                   f->resume_attempt < q->attempt
                             : !q->resume.n);
     SIM_CHECK(s, same, "I19: trial %llu/%llu attempt %u does not resume what was recorded last",

@@ -238,6 +238,7 @@ static void on_checkpointed(struct context *k, struct life *l)
     f->resume = str_make(str_dupz(k->r->text), k->r->text.n);
     f->has_resume = true;
     f->resume_step = k->r->step;
+    f->resume_digest = k->r->digest;
     f->resume_attempt = k->r->attempt;
 }
 

@@ -26,6 +26,7 @@ struct fate { /* a trial */
     bool has_resume;
     uint32_t resume_attempt;
     int64_t resume_step;
+    struct digest resume_digest;
     struct str resume; /* owned; any bytes */
     int64_t ended_at;
 };

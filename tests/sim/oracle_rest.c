@@ -101,8 +101,9 @@ static bool same_image(const struct trial_image *p, const struct trial_image *q)
            p->lost == q->lost && p->crashes == q->crashes && p->has_step == q->has_step &&
            p->step == q->step && same_value(p, q) && p->has_resume == q->has_resume &&
            p->resume_step == q->resume_step && str_eq(p->params, q->params) &&
-           str_eq(p->resume, q->resume) && p->front == q->front && p->retry_ms == q->retry_ms &&
-           p->last_close == q->last_close && p->why == q->why;
+           str_eq(p->resume, q->resume) && digest_eq(p->resume_digest, q->resume_digest) &&
+           p->front == q->front && p->retry_ms == q->retry_ms && p->last_close == q->last_close &&
+           p->why == q->why;
 }
 
 /* Two farms, trial by trial; of what is final and written a farm keeps the state alone. */

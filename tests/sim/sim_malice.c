@@ -206,7 +206,8 @@ static void fill(struct sim *s, unsigned kind, union message *m, const struct ta
     message_sample(m, kind, r, &s->scratch2);
     switch (kind) {
     case MSG_START:
-        m->start = (struct msg_start){t->study, t->trial, t->attempt, 1};
+        m->start.study = t->study, m->start.trial = t->trial;
+        m->start.attempt = t->attempt, m->start.resume %= RESUME_CHANGED + 2;
         break;
     case MSG_REPORT:
         aim_report(&m->report, t);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "hash.h"
 #include "oracle.h"
 #include "codec.h"
 
@@ -119,6 +120,41 @@ static void fetch(struct sim *s, struct sim_worker *w, const struct worker_fx *f
     ask(s, w, f);
 }
 
+/* ---- checkpoints ---- */
+
+/* What stands at a place is told by its name; on storage that all workers share it is there,
+ * mostly. e: generation, run, WFX_CHECK or WFX_SEAL. */
+static void on_looked_at(struct sim *s, struct sim_event *e)
+{
+    struct sim_worker *w = e->who;
+    struct str place = str_make(e->bytes, e->n);
+    if (!current(w, e))
+        return;
+    struct seal found = {.verdict = SEAL_OK, .uri = place, .size = place.n};
+    if (sim_chance(s, 0.05))
+        found = (struct seal){.verdict = SEAL_ABSENT, .text = STR("it is not there")};
+    else if (e->c == WFX_SEAL && sim_chance(s, 0.05))
+        found.verdict = SEAL_ELSEWHERE;
+    else
+        found.digest = hash_bytes(place);
+    sim_step(s);
+    if (e->c == WFX_SEAL)
+        worker_on_sealed(w->core, worker_now(s, w), e->b, &found, &w->out);
+    else
+        worker_on_checked(w->core, worker_now(s, w), e->b, &found, &w->out);
+    worker_work(s, w);
+}
+
+static void look_at(struct sim *s, struct sim_worker *w, const struct worker_fx *fx)
+{
+    struct sim_event *e =
+        sim_at_with(s, s->now + sim_between(s, 1 * MS, sim_chance(s, 0.1) ? 20 * SEC : 500 * MS),
+                    on_looked_at, w, fx->body, (struct str){0});
+    e->a = w->node.generation;
+    e->b = fx->run->run;
+    e->c = fx->kind;
+}
+
 /* ---- effects ---- */
 
 static void on_gone(struct sim *s, struct sim_event *e)
@@ -206,12 +242,18 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
     case WFX_EXIT:
         sim_at(s, s->now, on_gone, w, w->node.generation, 0);
         break;
+    case WFX_CHECK:
+    case WFX_SEAL:
+        look_at(s, w, fx);
+        break;
     case WFX_SPOOL:
         append(w, fx);
         break;
     case WFX_SPOOL_NEW:
         buf_clear(&w->spool);
         break;
+    case WFX_TIDY:
+    case WFX_ASK: /* no study here asks by a signal */
     case WFX_ORPHAN:
     case WFX_DROP_SPEC:
     case WFX_FACT:

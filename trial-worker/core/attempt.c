@@ -47,6 +47,7 @@ struct attempt *attempt_new(struct worker *w, const struct msg_assign *m)
 {
     struct attempt *a = alloc_zero(sizeof *a);
     a->desc = (struct worker_run){.run = ++w->next_run,
+                                  .farm = w->link.farm,
                                   .study = m->study,
                                   .trial = m->trial,
                                   .attempt = m->attempt,
@@ -56,7 +57,8 @@ struct attempt *attempt_new(struct worker *w, const struct msg_assign *m)
                                   .seed = m->seed,
                                   .n_decide = m->decide.n,
                                   .resume = dup_str(m->resume),
-                                  .resume_step = m->resume_step};
+                                  .resume_step = m->resume_step,
+                                  .resume_digest = m->resume_digest};
     if (m->decide.n > 0) {
         int64_t *decide = alloc_array(m->decide.n, sizeof *decide);
         memcpy(decide, m->decide.v, m->decide.n * sizeof *decide);
@@ -65,7 +67,8 @@ struct attempt *attempt_new(struct worker *w, const struct msg_assign *m)
     a->number = m->attempt;
     a->grace_ns = 10 * NS_PER_S;
     a->started_at = a->flush_at = a->timeout_at = a->term_at = a->kill_at = a->give_up_at =
-        a->spool_at = CLOCK_NEVER;
+        a->ask_until = a->spool_at = CLOCK_NEVER;
+    a->tidy = m->resume.n > 0;
     a->owner = w->c.peer;
     outbox_init(&a->outbox, &w->window, false);
     list_init(&a->waits);
@@ -87,6 +90,7 @@ static void free_texts(struct attempt *a)
     free((double *)a->desc.point);
     free(a->error);
     free(a->complaint);
+    free((char *)a->end.output.p);
     json_object_put(a->open.metrics);
     json_object_put(a->last_metrics);
     json_object_put(a->result_metrics);
@@ -101,6 +105,7 @@ void attempt_free(struct worker *w, struct attempt *a)
         spec_cache_leave(a->entry);
     heap_remove(&w->wakes, &a->wake);
     outbox_fini(&a->outbox);
+    checkpoint_drop(a);
     list_remove(&a->waits);
     list_remove(&a->link);
     w->n_attempts--;
@@ -130,20 +135,20 @@ bool attempt_wanted(const struct attempt *a)
 
 bool attempt_has_child(const struct attempt *a)
 {
-    return a->state != ATTEMPT_FETCHING && a->state != ATTEMPT_DONE;
+    return a->state != ATTEMPT_FETCHING && a->state != ATTEMPT_SEALING && a->state != ATTEMPT_DONE;
 }
 
 uint8_t attempt_phase(const struct attempt *a)
 {
-    static const uint8_t phase[ATTEMPT_STATES] = {0, 0, 1, 2, 2, 3};
+    static const uint8_t phase[ATTEMPT_STATES] = {0, 0, 1, 2, 2, 2, 3};
     return phase[a->state];
 }
 
 void attempt_rearm(struct worker *w, struct attempt *a)
 {
     int64_t at = a->outbox.resend_at;
-    const int64_t all[] = {a->flush_at, a->timeout_at, a->term_at,
-                           a->kill_at,  a->give_up_at, a->spool_at};
+    const int64_t all[] = {a->flush_at,   a->timeout_at, a->term_at, a->kill_at,
+                           a->give_up_at, a->ask_until,  a->spool_at};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         at = all[i] < at ? all[i] : at;
     if (at == CLOCK_NEVER)
@@ -274,19 +279,6 @@ static void take_point(struct worker *w, struct attempt *a, const struct report_
     }
 }
 
-static void take_checkpoint(struct worker *w, struct attempt *a, const struct report_line *r,
-                            int64_t now, struct worker_out *fx)
-{
-    struct msg_checkpoint m = {.step = r->has_step ? r->step : a->last_step, .uri = r->text};
-    struct json_object *size = json_get(r->root, "size");
-    int64_t bytes = json_object_is_type(size, json_type_int) ? json_object_get_int64(size) : 0;
-    m.size = bytes > 0 ? (uint64_t)bytes : 0;
-    attempt_close_point(a, fx);
-    outbox_checkpoint(&a->outbox, &m);
-    attempt_flush(w, a, now, fx);
-    spooling_plan(w, a, now);
-}
-
 static void take_result(struct worker *w, struct attempt *a, const struct report_line *r,
                         int64_t now, struct worker_out *fx)
 {
@@ -322,7 +314,7 @@ void attempt_line(struct worker *w, struct attempt *a, const struct report_line 
         merge_metrics(&a->result_metrics, r);
         break;
     case REPORT_CHECKPOINT:
-        take_checkpoint(w, a, r, now, fx);
+        checkpoint_take(w, a, r, now, fx);
         break;
     case REPORT_FINAL:
     case REPORT_PRUNED:
@@ -354,7 +346,11 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
     if (due(&a->spool_at, now))
         spooling_save(w, a, fx);
     attempt_rearm(w, a);
-    if (due(&a->give_up_at, now)) {
+    struct attempt_input leave = {.cause = END_RELEASE, .release_why = w->drain.why};
+    if (due(&a->ask_until, now)) {
+        leave.grace_ns = drain_grace(w, a->grace_ns, now);
+        attempt_event(w, a, EVENT_STOP, &leave, now, fx);
+    } else if (due(&a->give_up_at, now)) {
         struct attempt_input in = {.cause = END_RELEASE, .release_why = RELEASE_RESOURCES};
         attempt_event(w, a, EVENT_STOP, &in, now, fx);
     } else if (due(&a->timeout_at, now)) {

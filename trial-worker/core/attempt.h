@@ -15,12 +15,14 @@ struct worker;
 /*   FETCHING -> STARTING -> RUNNING -> REAPING -> DONE -> (acknowledged: gone)
  *       |           |    \-> STOPPING ->/  |
  *       \-----------\----------------------\---> DONE
+ * A process that ended while the digest of its checkpoint is computed waits in SEALING for that.
  * A served evaluator goes from RUNNING or STOPPING to DONE without ending. */
 enum attempt_state {
     ATTEMPT_FETCHING, /* waits for spec, files or resources */
     ATTEMPT_STARTING, /* handed to the shell */
     ATTEMPT_RUNNING,
     ATTEMPT_STOPPING, /* asked to end */
+    ATTEMPT_SEALING,  /* the process is gone; its checkpoint's digest is not known yet */
     ATTEMPT_REAPING,  /* its result is known or not wanted; the process is not gone yet */
     ATTEMPT_DONE,     /* the process is gone; the result waits for its acknowledgement */
     ATTEMPT_STATES
@@ -39,6 +41,13 @@ struct open_point {
     int64_t step;
     double value;
     struct json_object *metrics; /* owned; NULL = none */
+};
+/* A checkpoint whose digest is not known yet. */
+struct unsealed {
+    char *
+        place; /* owned, as the program named it; "" = its directory for checkpoints; NULL = none */
+    int64_t step;
+    uint64_t size;
 };
 struct attempt {
     struct id128 owner;     /* the process that it was granted to; ghost: one that has ended */
@@ -70,10 +79,18 @@ struct attempt {
     char *complaint; /* owned; the last thing that could not be used */
     uint32_t complaints;
 
+    struct unsealed sealing, next; /* at the shell; the newest behind it */
+    bool checking;                 /* the checkpoint that it resumes from is at the shell */
+    uint8_t resumed;               /* enum resume_outcome */
+    bool asked;                    /* for a checkpoint: whatever ends it now gives it back */
+    bool answered;                 /* and one came */
+    bool tidy;                     /* there may be checkpoints of it */
+    struct child_end end;          /* SEALING; output owned */
+
     enum end_cause cause;
     uint8_t stop_why, release_why; /* enum stop_why, enum release_why */
     int64_t grace_ns;
-    int64_t started_at, flush_at, timeout_at, term_at, kill_at, give_up_at,
+    int64_t started_at, flush_at, timeout_at, term_at, kill_at, give_up_at, ask_until,
         spool_at; /* CLOCK_NEVER = not armed */
 };
 
@@ -87,8 +104,9 @@ enum attempt_event {
     EVENT_STOP, /* in->cause, in->stop_why, in->grace_ns */
     EVENT_KILL,
     EVENT_TIMEOUT,
-    EVENT_TERM,  /* time for SIGTERM */
-    EVENT_GRACE, /* time for SIGKILL */
+    EVENT_TERM,   /* time for SIGTERM */
+    EVENT_GRACE,  /* time for SIGKILL */
+    EVENT_SEALED, /* no digest is waited for any more */
     ATTEMPT_EVENTS
 };
 struct attempt_input {
@@ -126,6 +144,7 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
 
 /* attempt_result.c: the FINAL or RELEASE of an attempt whose process is gone (end NULL: it never
  * had one, or a served evaluator that lives on), put into its outbox. */
+bool attempt_given_back(const struct attempt *a); /* its end, if it came now, would be a RELEASE */
 /* Of one that is killed: a result that counts no longer, as WFX_ORPHAN. */
 void attempt_orphan(const struct worker *w, struct attempt *a, const char *why, int64_t now,
                     struct worker_out *fx);

@@ -186,9 +186,10 @@ static void judge(struct attempt *a, const struct child_end *end, struct msg_fin
     }
 }
 
-static bool released(const struct attempt *a)
+/* A program that gives up because it was asked to leave has said nothing about its point. */
+bool attempt_given_back(const struct attempt *a)
 {
-    return !a->has_result &&
+    return (!a->has_result || a->result == REPORT_PRUNED) &&
            (a->cause == END_RELEASE || (a->cause == END_STOP && a->stop_why == STOP_PAUSE));
 }
 
@@ -198,7 +199,7 @@ void attempt_conclude(struct attempt *a, const struct child_end *end, int64_t no
         outbox_clear(&a->outbox);
         return;
     }
-    if (released(a)) {
+    if (attempt_given_back(a)) {
         outbox_release(&a->outbox, a->cause == END_STOP ? RELEASE_PREEMPT : a->release_why, NULL);
         return;
     }

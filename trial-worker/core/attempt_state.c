@@ -10,8 +10,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "alloc.h"
 #include "json.h"
 #include "worker_impl.h"
+
+#define SEAL_NS (300 * NS_PER_S) /* for a digest after the program's end */
 
 struct context {
     struct worker *w;
@@ -21,8 +24,8 @@ struct context {
     struct worker_out *fx;
 };
 
-static const char *const names[ATTEMPT_STATES] = {"fetching", "starting", "running",
-                                                  "stopping", "reaping",  "done"};
+static const char *const names[ATTEMPT_STATES] = {"fetching", "starting", "running", "stopping",
+                                                  "sealing",  "reaping",  "done"};
 
 const char *attempt_state_name(enum attempt_state s)
 {
@@ -31,7 +34,7 @@ const char *attempt_state_name(enum attempt_state s)
 
 static void disarm(struct attempt *a)
 {
-    a->timeout_at = a->term_at = a->kill_at = a->give_up_at = CLOCK_NEVER;
+    a->timeout_at = a->term_at = a->kill_at = a->give_up_at = a->ask_until = CLOCK_NEVER;
 }
 
 static void signal_child(const struct context *c, int number)
@@ -62,6 +65,7 @@ static void conclude(const struct context *c, const struct child_end *end)
     attempt_close_point(a, c->fx);
     attempt_conclude(a, end, c->now);
     disarm(a);
+    checkpoint_drop(a);
     free_place(c);
     if (attempt_wanted(a))
         worker_out_fact(c->fx, FACT_ENDED, a, "%s",
@@ -81,6 +85,14 @@ static void act_spawn(const struct context *c)
     worker_out_add(c->fx, WFX_SPAWN)->run = &c->a->desc;
 }
 
+static void begin_outbox(const struct context *c)
+{
+    const struct attempt *a = c->a;
+    struct outbox_beginning b = {c->in->pid, a->resumed,
+                                 a->resumed == RESUME_DONE ? a->desc.resume_step : 0};
+    outbox_start(&c->a->outbox, &b);
+}
+
 static void act_started(const struct context *c)
 {
     struct attempt *a = c->a;
@@ -88,16 +100,18 @@ static void act_started(const struct context *c)
     int64_t timeout = a->desc.spec->objective.timeout_ns;
     if (timeout > 0)
         a->timeout_at = c->now + timeout;
-    outbox_start(&a->outbox, c->in->pid);
+    begin_outbox(c);
     worker_out_fact(c->fx, FACT_STARTED, a, "pid=%llu", (unsigned long long)c->in->pid);
     attempt_flush(c->w, a, c->now, c->fx);
+    if (c->w->drain.mode == DRAIN_RUNNING)
+        drain_ask(c->w, a, c->now, c->fx);
 }
 
 /* START comes late: the stop was faster. The broker hears of both. */
 static void act_started_stopping(const struct context *c)
 {
     c->a->started_at = c->now;
-    outbox_start(&c->a->outbox, c->in->pid);
+    begin_outbox(c);
     attempt_flush(c->w, c->a, c->now, c->fx);
 }
 
@@ -111,11 +125,36 @@ static void act_exited(const struct context *c)
     conclude(c, c->in->end);
 }
 
+/* The end waits for the digest of what the program left. */
+static void act_hold(const struct context *c)
+{
+    struct attempt *a = c->a;
+    const struct child_end *end = c->in ? c->in->end : NULL;
+    disarm(a);
+    if (end) {
+        a->end = *end;
+        a->end.output =
+            end->output.n ? str_make(str_dupz(end->output), end->output.n) : (struct str){0};
+    }
+    a->kill_at = c->now + drain_grace(c->w, SEAL_NS, c->now);
+}
+
+static void act_held(const struct context *c)
+{
+    conclude(c, &c->a->end);
+}
+
 /* A served evaluator is done with the trial and free for another. */
 static void act_served_result(const struct context *c)
 {
     worker_out_add(c->fx, WFX_END)->run_id = c->a->desc.run;
     conclude(c, NULL);
+}
+
+static void act_served_hold(const struct context *c)
+{
+    worker_out_add(c->fx, WFX_END)->run_id = c->a->desc.run;
+    act_hold(c);
 }
 
 /* The result is known; the program may tidy up for as long as a stopped one may. */
@@ -176,6 +215,14 @@ static void act_stop(const struct context *c)
 {
     take_cause(c);
     begin_stop(c);
+}
+
+/* A pause has time for a checkpoint. */
+static void act_ask_for_pause(const struct context *c)
+{
+    if (!c->a->asked)
+        take_cause(c);
+    (void)checkpoint_ask(c->w, c->a, c->now, c->fx);
 }
 
 /* The reason may change while it is stopping (cancel after prune); the clock goes on. */
@@ -249,30 +296,41 @@ struct cell {
     }
 /* Columns:             READY                    FAILED                      STARTED
  *                      RESULT                   EXITED                      STOP
- *                      KILL                     TIMEOUT                     TERM GRACE        */
+ *                      KILL                     TIMEOUT                     TERM GRACE SEALED */
 static const struct cell table[ATTEMPT_STATES][ATTEMPT_EVENTS] = {
     [ATTEMPT_FETCHING] = {TO(STARTING, act_spawn), TO(DONE, act_conclude), STAY(FETCHING),
                           STAY(FETCHING), STAY(FETCHING), TO(DONE, act_stop_unstarted),
                           TO(DONE, act_kill_unstarted), STAY(FETCHING), STAY(FETCHING),
-                          STAY(FETCHING)},
+                          STAY(FETCHING), STAY(FETCHING)},
     [ATTEMPT_STARTING] = {STAY(STARTING), TO(DONE, act_conclude), TO(RUNNING, act_started),
                           TO(REAPING, act_result), TO(DONE, act_exited), TO(STOPPING, act_stop),
-                          TO(REAPING, act_kill), STAY(STARTING), STAY(STARTING), STAY(STARTING)},
+                          TO(REAPING, act_kill), STAY(STARTING), STAY(STARTING), STAY(STARTING),
+                          STAY(STARTING)},
     [ATTEMPT_RUNNING] = {STAY(RUNNING), STAY(RUNNING), STAY(RUNNING), TO(REAPING, act_result),
                          TO(DONE, act_exited), TO(STOPPING, act_stop), TO(REAPING, act_kill),
-                         TO(STOPPING, act_timeout), STAY(RUNNING), STAY(RUNNING)},
+                         TO(STOPPING, act_timeout), STAY(RUNNING), STAY(RUNNING), STAY(RUNNING)},
     [ATTEMPT_STOPPING] = {STAY(STOPPING), TO(DONE, act_conclude),
                           TO(STOPPING, act_started_stopping), TO(REAPING, act_result),
                           TO(DONE, act_exited), TO(STOPPING, act_stop_again), TO(REAPING, act_kill),
-                          STAY(STOPPING), TO(STOPPING, act_term), TO(STOPPING, act_sigkill)},
+                          STAY(STOPPING), TO(STOPPING, act_term), TO(STOPPING, act_sigkill),
+                          STAY(STOPPING)},
+    [ATTEMPT_SEALING] = {STAY(SEALING), STAY(SEALING), STAY(SEALING), STAY(SEALING), STAY(SEALING),
+                         TO(SEALING, act_stop_again), TO(DONE, act_kill_unstarted), STAY(SEALING),
+                         STAY(SEALING), TO(DONE, act_held), TO(DONE, act_held)},
     [ATTEMPT_REAPING] = {STAY(REAPING), TO(DONE, act_conclude), STAY(REAPING), STAY(REAPING),
                          TO(DONE, act_exited), STAY(REAPING), TO(REAPING, act_kill), STAY(REAPING),
-                         TO(REAPING, act_term), TO(REAPING, act_sigkill)},
+                         TO(REAPING, act_term), TO(REAPING, act_sigkill), STAY(REAPING)},
     [ATTEMPT_DONE] = {STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE),
-                      TO(DONE, act_kill_unstarted), STAY(DONE), STAY(DONE), STAY(DONE)},
+                      TO(DONE, act_kill_unstarted), STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE)},
 };
 #undef STAY
 #undef TO
+
+static bool is_pause(const struct attempt *a, const struct attempt_input *in)
+{
+    return a->state == ATTEMPT_RUNNING && in->cause == END_STOP && in->stop_why == STOP_PAUSE &&
+           !a->answered && a->desc.spec->objective.checkpoint_ask != CHECKPOINT_UNASKED;
+}
 
 void attempt_event(struct worker *w, struct attempt *a, enum attempt_event e,
                    const struct attempt_input *in, int64_t now, struct worker_out *fx)
@@ -282,7 +340,12 @@ void attempt_event(struct worker *w, struct attempt *a, enum attempt_event e,
     struct cell cell = table[a->state][e];
     if (e == EVENT_RESULT && attempt_served(a) && cell.next == ATTEMPT_REAPING &&
         a->state != ATTEMPT_REAPING)
-        cell = (struct cell){ATTEMPT_DONE, act_served_result};
+        cell = checkpoint_holds(a, NULL, fx) ? (struct cell){ATTEMPT_SEALING, act_served_hold}
+                                             : (struct cell){ATTEMPT_DONE, act_served_result};
+    if (e == EVENT_STOP && cell.act == act_stop && is_pause(a, in))
+        cell = (struct cell){ATTEMPT_RUNNING, act_ask_for_pause};
+    if (e == EVENT_EXITED && cell.act == act_exited && checkpoint_holds(a, in->end, fx))
+        cell = (struct cell){ATTEMPT_SEALING, act_hold};
     a->state = cell.next;
     cell.act(&c);
     spooling_review(w, a, fx);

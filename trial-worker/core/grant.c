@@ -63,7 +63,8 @@ static void start(struct worker *w, struct attempt *a, int64_t now, struct worke
     list_remove(&a->waits);
     a->give_up_at = CLOCK_NEVER;
     set_gpus(w, a);
-    attempt_event(w, a, EVENT_READY, NULL, now, fx);
+    if (!checkpoint_check(a, fx))
+        attempt_event(w, a, EVENT_READY, NULL, now, fx);
 }
 
 /* The spec and its files are there. */
@@ -73,6 +74,7 @@ static void begin(struct worker *w, struct attempt *a, int64_t now, struct worke
     a->desc.spec = s;
     a->outbox.maximize = s->objective.maximize;
     a->grace_ns = s->objective.grace_ns;
+    a->tidy |= s->objective.checkpoint_ask != CHECKPOINT_UNASKED;
     struct errmsg em;
     if (read_params(a, &em)) {
         fail(w, a, em.text, true, now, fx);

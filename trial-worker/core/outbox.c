@@ -141,9 +141,9 @@ static void owe(struct outbox *o, unsigned item)
     o->saved &= ~item;
 }
 
-void outbox_start(struct outbox *o, uint64_t pid)
+void outbox_start(struct outbox *o, const struct outbox_beginning *b)
 {
-    o->pid = pid;
+    o->beginning = *b;
     owe(o, OWE_START);
 }
 
@@ -243,7 +243,8 @@ static uint32_t send_points(struct outbox *o, const struct outbox_id *id, bool f
 
 static void send_start(struct outbox *o, const struct outbox_id *id, struct worker_out *fx)
 {
-    struct msg_start m = {id->study, id->trial, id->attempt, o->pid};
+    const struct outbox_beginning *b = &o->beginning;
+    struct msg_start m = {id->study, id->trial, id->attempt, b->pid, b->resumed, b->resume_step};
     emit(id, MSG_START, &m, fx);
 }
 

@@ -27,6 +27,11 @@ struct outbox_point {
     uint32_t metrics_n;
     bool has_value, decide;
 };
+struct outbox_beginning {
+    uint64_t pid;
+    uint8_t resumed; /* enum resume_outcome */
+    int64_t resume_step;
+};
 struct outbox {
     struct outbox_window *window; /* shared */
     struct outbox_point *points;  /* in rising order of step; the first `sent` are in flight */
@@ -36,7 +41,7 @@ struct outbox {
     unsigned owed, unsent; /* enum outbox_item */
     unsigned saved;        /* owed, and in the spool */
     uint32_t saved_n;      /* points in the spool: the first of them */
-    uint64_t pid;
+    struct outbox_beginning beginning;
     struct msg_checkpoint checkpoint; /* uri owned */
     struct msg_final *final;          /* owned with its texts */
     uint8_t release_why;
@@ -58,7 +63,7 @@ void outbox_clear(struct outbox *o); /* owes nothing any more */
 bool outbox_empty(const struct outbox *o);
 bool outbox_waiting(const struct outbox *o); /* has points that were not sent */
 
-void outbox_start(struct outbox *o, uint64_t pid);
+void outbox_start(struct outbox *o, const struct outbox_beginning *b);
 /* metrics is moved in. Thins the points if there are too many: first, last, best and decision steps
  * stay. */
 void outbox_point(struct outbox *o, const struct outbox_point *p);

@@ -122,6 +122,8 @@ static err_t read_kind(struct report_line *r, struct errmsg *em)
         if (r->text.n == 0 || r->text.n > 2048)
             return errmsg_set(em, ERR_INVALID, "\"checkpoint\" has %zu bytes, expected 1 to 2048",
                               r->text.n);
+        if (str_has_control(r->text))
+            return errmsg_set(em, ERR_INVALID, "\"checkpoint\" holds a control character");
     } else if (r->has_step) {
         r->kind = REPORT_POINT;
     } else {

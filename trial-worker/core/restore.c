@@ -106,11 +106,12 @@ static void add(struct worker *w, unsigned kind, const union message *m)
 {
     /* Each of these begins with study, trial and attempt. */
     const struct msg_start *id = &m->start;
+    struct outbox_beginning b = {id->pid, id->resume, id->resume_step}; /* of a START */
     struct attempt *a = find_ghost(w, id->study, id->trial, id->attempt);
     if (!a)
         return;
     if (kind == MSG_START)
-        outbox_start(&a->outbox, m->start.pid);
+        outbox_start(&a->outbox, &b);
     else if (kind == MSG_REPORT)
         on_report(a, &m->report);
     else if (kind == MSG_CHECKPOINT)

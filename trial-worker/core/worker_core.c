@@ -89,6 +89,15 @@ static void settle(struct worker *w, struct attempt *a, unsigned kind, int64_t s
     attempt_rearm(w, a);
 }
 
+/* The trial is over; a failed one may be tried again. */
+static void tidy(const struct attempt *a, struct worker_out *fx)
+{
+    struct worker_fx *x = worker_out_add(fx, WFX_TIDY);
+    x->study_name = worker_out_text(fx, a->desc.study_name);
+    x->trial = a->desc.trial;
+    x->farm = a->desc.farm;
+}
+
 static void on_ack(struct worker *w, int64_t now, const struct msg_ack *m, struct worker_out *fx)
 {
     struct attempt *a = worker_find(w, m->study, m->trial, m->attempt);
@@ -96,6 +105,9 @@ static void on_ack(struct worker *w, int64_t now, const struct msg_ack *m, struc
         return;
     if (m->of == MSG_FINAL || m->of == MSG_RELEASE) {
         worker_out_fact(fx, FACT_ACKED, a, "of=%s", message_name(m->of));
+        if (m->of == MSG_FINAL && a->tidy && a->outbox.final &&
+            a->outbox.final->status != FINAL_ERROR)
+            tidy(a, fx);
         if (a->state == ATTEMPT_DONE)
             outbox_clear(&a->outbox); /* nothing before it can matter any more */
     }
@@ -159,6 +171,9 @@ static void in_session(struct worker *w, int64_t now, unsigned kind, const union
         break;
     case MSG_BEAT_ACK:
         link_on_beat_ack(w, now, &m->beat_ack, fx);
+        break;
+    case MSG_LEAVE:
+        drain_on_order(w, now, m->leave.at_once, m->leave.deadline_ms, fx);
         break;
     default: /* DRAIN_OK, and what the shell answers */
         break;

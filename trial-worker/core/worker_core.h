@@ -49,6 +49,7 @@ struct worker_config {
  * worker_on_child_exit). */
 struct worker_run {
     uint64_t run;
+    uint64_t farm; /* as WELCOME names it */
     uint64_t study, trial;
     uint32_t attempt; /* number at the time of the spawn */
     struct str study_name;
@@ -59,10 +60,11 @@ struct worker_run {
     uint64_t seed;
     const int64_t *decide;
     uint32_t n_decide;
-    struct str resume; /* checkpoint; empty = none */
+    struct str resume; /* checkpoint, checked; empty = none */
     int64_t resume_step;
-    struct str gpus; /* "0,1"; empty = none */
-    bool has_gpus;   /* the worker has GPUs: set CUDA_VISIBLE_DEVICES, be it to "" */
+    struct digest resume_digest; /* zero = it has none */
+    struct str gpus;             /* "0,1"; empty = none */
+    bool has_gpus;               /* the worker has GPUs: set CUDA_VISIBLE_DEVICES, be it to "" */
 };
 
 /* Facts for the log; the core logs nothing. The name of each is its event id. */
@@ -79,6 +81,9 @@ struct worker_run {
     X(ENDED, "ATTEMPT-ENDED", "its result waits for the broker's acknowledgement")                 \
     X(ACKED, "ATTEMPT-ACKED", "its result is on the broker's disk")                                \
     X(DROPPED, "ATTEMPT-DROPPED", "its result was refused or came too late")                       \
+    X(ASKED, "ATTEMPT-ASKED", "its evaluator was asked to write a checkpoint")                     \
+    X(CHECKPOINT, "ATTEMPT-CHECKPOINT", "a checkpoint is on its way to the broker")                \
+    X(NOT_RESUMED, "RESUME-REFUSED", "its checkpoint cannot be used; it begins from the start")    \
     X(ORPHANED, "ATTEMPT-ORPHANED", "its result counts no longer and is kept for people")          \
     X(COMPLAINT, "ATTEMPT-COMPLAINT", "its evaluator said something that cannot be used")          \
     X(DRAINING, "WORKER-DRAINING", "no new trials are taken")                                      \
@@ -100,9 +105,14 @@ enum worker_fx_kind {
                         worker_on_child_started() or       worker_on_spawn_failed(), never from within the
                         carrying out of effects */
     WFX_LINE,        /* write `body` and a newline to the evaluator of run_id */
-    WFX_SIGNAL,    /* send `signal` (SIGTERM, SIGKILL) to the process group of run_id. SIGKILL of a
-                      served evaluator replaces it. worker_on_child_exit() follows when it is gone */
-    WFX_SPOOL,     /* append a message to the spool, a file that outlives the process: kind, body */
+    WFX_CHECK,       /* compare the checkpoint at `body` with `digest`, then worker_on_checked() */
+    WFX_SEAL,   /* find what checkpoint stands at `body` (a place as the program of `run` named it;
+                   empty = in the attempt's directory for checkpoints), then worker_on_sealed() */
+    WFX_TIDY,   /* no attempt will need the checkpoints of study_name and trial again */
+    WFX_ASK,    /* send `signal` to the program of run_id alone */
+    WFX_SIGNAL, /* send `signal` (SIGTERM, SIGKILL) to the process group of run_id. SIGKILL of a
+                   served evaluator replaces it. worker_on_child_exit() follows when it is gone */
+    WFX_SPOOL,  /* append a message to the spool, a file that outlives the process: kind, body */
     WFX_SPOOL_NEW, /* nothing that the spool holds is needed any more: what follows replaces it */
     WFX_ORPHAN,    /* keep a result that counts no longer, for people: body, a JSON object */
     WFX_END,  /* the served evaluator of run_id has finished its trial and may be given another */
@@ -111,17 +121,18 @@ enum worker_fx_kind {
 };
 struct worker_fx {
     enum worker_fx_kind kind;
-    unsigned message;             /* SEND, SPOOL: message kind */
-    uint64_t session;             /* SEND */
-    struct str body;              /* SEND, SPOOL: encoded body; LINE, ORPHAN: JSON; FACT: text */
-    struct digest digest;         /* FETCH_*, DROP_SPEC */
+    unsigned message; /* SEND, SPOOL: message kind */
+    uint64_t session; /* SEND */
+    struct str
+        body; /* SEND, SPOOL: encoded body; LINE, ORPHAN: JSON; FACT: text; CHECK, SEAL: place */
+    struct digest digest;         /* FETCH_*, DROP_SPEC, CHECK */
     const struct spec *spec;      /* FETCH_FILES */
-    struct str study_name;        /* FETCH_FILES */
-    const struct worker_run *run; /* SPAWN */
-    uint64_t run_id;              /* LINE, SIGNAL, END, FACT */
-    int signal;                   /* SIGNAL */
+    struct str study_name;        /* FETCH_FILES, TIDY */
+    const struct worker_run *run; /* SPAWN, CHECK, SEAL: valid while it is carried out */
+    uint64_t run_id;              /* LINE, ASK, SIGNAL, END, FACT */
+    int signal;                   /* ASK, SIGNAL */
     enum worker_fact fact;        /* FACT */
-    uint64_t study, trial;        /* FACT */
+    uint64_t study, trial, farm;  /* FACT: study and trial; TIDY: farm and trial */
     uint32_t attempt;             /* FACT */
 };
 /* Effects in order. Bytes live until worker_out_clear(). An effect that finds no memory is left
@@ -191,6 +202,28 @@ void worker_on_child_complaint(struct worker *w, int64_t now, uint64_t run, stru
 void worker_on_child_exit(struct worker *w, int64_t now, uint64_t run, const struct child_end *end,
                           struct worker_out *fx);
 
+/* ---- checkpoints ---- */
+
+/* What was found where a checkpoint should be. */
+enum seal_verdict {
+    SEAL_OK,
+    SEAL_ELSEWHERE, /* no path of this machine: nobody here can look at it */
+    SEAL_ABSENT,    /* nothing is there */
+    SEAL_FAILED,    /* it cannot be read, or changed meanwhile: text says so */
+};
+struct seal {
+    enum seal_verdict verdict;
+    struct digest digest; /* OK: of names, sizes and contents */
+    uint64_t size;        /* OK: bytes of contents */
+    struct str uri;       /* OK, ELSEWHERE: the place as any worker can find it */
+    struct str text;      /* ABSENT, FAILED: one sentence */
+};
+/* Answers of WFX_CHECK and WFX_SEAL; one that comes too late is ignored. */
+void worker_on_checked(struct worker *w, int64_t now, uint64_t run, const struct seal *s,
+                       struct worker_out *fx);
+void worker_on_sealed(struct worker *w, int64_t now, uint64_t run, const struct seal *s,
+                      struct worker_out *fx);
+
 /* ---- the spool ---- */
 
 /* A record of an ended process's spool: kind and decoded message of a WFX_SPOOL, in their order.
@@ -209,9 +242,18 @@ void worker_respool(struct worker *w, int64_t now, struct worker_out *fx);
 /* Does what is due; returns when it wants to be called next (CLOCK_NEVER = only after another
  * event). */
 int64_t worker_tick(struct worker *w, int64_t now, struct worker_out *fx);
-/* Takes no new trials; ends with WFX_EXIT when the running ones have ended, at the latest drain_ns
- * later plus their grace. Repeated calls do nothing. */
-void worker_drain(struct worker *w, int64_t now, struct worker_out *fx);
+/* Takes no new trials, and asks evaluators for checkpoints as far as their studies say how; ends
+ * with WFX_EXIT when the running ones have ended. Those that have not are stopped and given back
+ * after drain_ns; or, if there is a deadline, so long before it (10 s, or a third of a shorter
+ * time) that everything can be told to the broker. Repeated calls can only shorten the time. */
+struct worker_leave {
+    int64_t deadline;   /* clock; the process has to be gone; CLOCK_NEVER = none */
+    uint8_t why;        /* enum release_why: RELEASE_DRAIN or RELEASE_PREEMPT */
+    const char *reason; /* for people, at most 200 bytes */
+};
+void worker_leave(struct worker *w, int64_t now, const struct worker_leave *l,
+                  struct worker_out *fx);
+void worker_drain(struct worker *w, int64_t now, struct worker_out *fx); /* no deadline: a signal */
 /* Gives everything back at once: children are killed, attempts released; WFX_EXIT when that is
  * acknowledged, at the latest 2 s after the last child is gone. */
 void worker_release_all(struct worker *w, int64_t now, struct worker_out *fx);

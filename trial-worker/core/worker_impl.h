@@ -37,7 +37,11 @@ enum drain_mode { DRAIN_NONE, DRAIN_RUNNING, DRAIN_RELEASE };
 struct drain {
     enum drain_mode mode;
     bool stopped, exited;
-    int64_t deadline;   /* running trials are stopped */
+    uint8_t why; /* enum release_why */
+    char reason[256];
+    int64_t stop_at;    /* running trials are stopped */
+    int64_t gone_by;    /* CLOCK_NEVER = no deadline */
+    int64_t margin;     /* of gone_by, for stopping and telling */
     int64_t quit;       /* waits for acknowledgements no longer; CLOCK_NEVER = children are left */
     int64_t idle_since; /* CLOCK_NEVER = not idle */
 };
@@ -89,7 +93,25 @@ void grant_on_assign(struct worker *w, int64_t now, const struct msg_assign *m,
 void grant_retry_short(struct worker *w, int64_t now,
                        struct worker_out *fx); /* after resources came free */
 
+/* checkpoint.c */
+/* The program named a checkpoint; it is told to the broker once its digest is known. */
+void checkpoint_take(struct worker *w, struct attempt *a, const struct report_line *r, int64_t now,
+                     struct worker_out *fx);
+/* Asks a running evaluator for one; false if its study does not say how. */
+bool checkpoint_ask(struct worker *w, struct attempt *a, int64_t now, struct worker_out *fx);
+/* Before its evaluator starts: true if the checkpoint has to be checked first. */
+bool checkpoint_check(struct attempt *a, struct worker_out *fx);
+/* Its process has ended (NULL: or a served one is done with it): true if a digest has to be waited
+ * for before that is told. */
+bool checkpoint_holds(struct attempt *a, const struct child_end *end, struct worker_out *fx);
+void checkpoint_drop(struct attempt *a); /* what was not sealed is forgotten */
+
 /* drain.c */
+void drain_ask(struct worker *w, struct attempt *a, int64_t now, struct worker_out *fx);
+/* How long a stopped attempt may take, at most `grace`. */
+int64_t drain_grace(const struct worker *w, int64_t grace, int64_t now);
+void drain_on_order(struct worker *w, int64_t now, bool at_once, uint64_t deadline_ms,
+                    struct worker_out *fx);
 void drain_init(struct drain *d, int64_t now);
 int64_t drain_tick(struct worker *w, int64_t now, struct worker_out *fx);
 void drain_say(struct worker *w, int64_t now,

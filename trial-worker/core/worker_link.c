@@ -207,6 +207,8 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
     l->flush_ns = ms(m->flush_ms, l->flush_ns);
     for (uint32_t i = 0; i < m->verdicts.n; i++)
         apply_verdict(w, now, &m->verdicts.v[i], fx);
+    if (m->leave)
+        drain_on_order(w, now, m->at_once, m->deadline_ms, fx);
 }
 
 void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,

@@ -309,6 +309,12 @@ void child_signal(struct child *c, int signal)
         kill(-c->pid, signal);
 }
 
+void child_ask(struct child *c, int signal)
+{
+    if (!c->ended)
+        kill(c->pid, signal);
+}
+
 void child_abandon(struct child *c)
 {
     child_signal(c, SIGKILL);

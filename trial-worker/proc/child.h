@@ -49,6 +49,7 @@ void child_set_tag(struct child *c, void *tag);
  * nothing was written. */
 bool child_write(struct child *c, struct str line);
 void child_signal(struct child *c, int signal); /* to the whole group */
+void child_ask(struct child *c, int signal);    /* to the program alone */
 /* SIGKILL to the group, without waiting and without `gone`: for the end of the worker. */
 void child_abandon(struct child *c);
 

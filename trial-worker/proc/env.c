@@ -90,21 +90,25 @@ static void set_param(struct vars *e, const struct param *p, double value)
     buf_fini(&b);
 }
 
-static void set_trial(struct vars *e, const struct worker_run *r, const char *dir)
+static void set_trial(struct vars *e, const struct worker_run *r, const struct env_dirs *dirs)
 {
     const struct space *s = r->spec->space;
     set_z(e, "TUNEFARM_PARAMS", r->params);
     set_u64(e, "TUNEFARM_TRIAL", r->trial);
     set_u64(e, "TUNEFARM_ATTEMPT", r->attempt);
     set_u64(e, "TUNEFARM_SEED", r->seed);
-    set_z(e, "TUNEFARM_DIR", str_of(dir));
+    set_z(e, "TUNEFARM_DIR", str_of(dirs->own));
+    set_z(e, "TUNEFARM_CHECKPOINT_DIR", str_of(dirs->checkpoints));
+    set_z(e, "TUNEFARM_RESUME", r->resume);
+    if (r->resume.n > 0)
+        set_u64(e, "TUNEFARM_RESUME_STEP", (uint64_t)r->resume_step);
     for (uint32_t i = 0; i < s->n; i++)
         if (r->point[i] == r->point[i]) /* NaN: not active */
             set_param(e, &s->params[i], r->point[i]);
 }
 
-err_t env_vars(const struct worker_run *r, const char *dir, char *const *own, struct arena *a,
-               char ***out, struct errmsg *em)
+err_t env_vars(const struct worker_run *r, const struct env_dirs *dirs, char *const *own,
+               struct arena *a, char ***out, struct errmsg *em)
 {
     const struct objective *o = &r->spec->objective;
     struct vars e = {.v = arena_array(a, MAX_VARS + 1, sizeof *e.v), .a = a};
@@ -122,7 +126,7 @@ err_t env_vars(const struct worker_run *r, const char *dir, char *const *own, st
     if (o->serve)
         set_z(&e, "TUNEFARM_SERVE", STR("1"));
     else
-        set_trial(&e, r, dir);
+        set_trial(&e, r, dirs);
     if (r->has_gpus)
         set_z(&e, "CUDA_VISIBLE_DEVICES", r->gpus);
     if (e.bad)
@@ -174,7 +178,7 @@ err_t env_argv(const struct worker_run *r, const char *dir, struct arena *a, cha
     return ERR_OK;
 }
 
-void env_first_line(const struct worker_run *r, const char *dir, struct buf *out)
+void env_first_line(const struct worker_run *r, const struct env_dirs *dirs, struct buf *out)
 {
     struct jsonw j;
     jsonw_init(&j, out);
@@ -196,6 +200,7 @@ void env_first_line(const struct worker_run *r, const char *dir, struct buf *out
     for (uint32_t i = 0; i < r->n_decide; i++)
         jsonw_i64(&j, r->decide[i]);
     jsonw_end(&j);
-    jsonw_kstr(&j, "dir", str_of(dir));
+    jsonw_kstr(&j, "dir", str_of(dirs->own));
+    jsonw_kstr(&j, "checkpoint_dir", str_of(dirs->checkpoints));
     jsonw_end(&j);
 }

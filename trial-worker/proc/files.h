@@ -2,7 +2,8 @@
  *
  *   cache/<digest>                     blobs of the farm, by content; read-only
  *   studies/<name>-<digest>/           a study's files (digest: first 8 hex digits of the spec's);
- * programs run here trials/<study>/<trial>.<attempt>/  what an attempt writes: output.log, and
+ * programs run here
+ *   trials/<study>/<trial>.<attempt>/  what an attempt writes: output.log, and
  * whatever the program puts there */
 #ifndef FARM_TRIAL_WORKER_FILES_H
 #define FARM_TRIAL_WORKER_FILES_H
@@ -15,9 +16,10 @@
 #define FILES_BLOB_MAX (64u << 20)
 
 struct files {
-    char root[1024]; /* absolute */
-    uint32_t keep;   /* attempt directories kept */
-    char **kept;     /* of ended attempts, the oldest first: a ring of `keep` */
+    char root[1024];        /* absolute */
+    char checkpoints[1024]; /* absolute; may be shared with other workers */
+    uint32_t keep;          /* attempt directories kept */
+    char **kept;            /* of ended attempts, the oldest first: a ring of `keep` */
     uint32_t kept_n, kept_at;
     int lock; /* descriptor of the root's lock; -1 = none */
 };
@@ -61,6 +63,19 @@ void files_keep_old(struct files *f);
  * began with. */
 err_t files_attempt_find(const struct files *f, struct str study, uint64_t trial, uint32_t attempt,
                          char out[FILES_PATH]) MUST_CHECK;
+
+/* files_checkpoint.c: where checkpoints are kept, NULL = "checkpoints" under the root:
+ * <farm>/<study>/<trial>/<attempt>/. Once, after files_open(). */
+err_t files_checkpoints_open(struct files *f, const char *dir, struct errmsg *em) MUST_CHECK;
+/* The directory of an attempt's, of a whole trial's (attempt 0); false if the path is too long. */
+bool files_checkpoint_path(const struct files *f, uint64_t farm, struct str study, uint64_t trial,
+                           uint32_t attempt, char out[FILES_PATH]);
+/* An empty one. What is left there of another life of the same number is removed. */
+err_t files_checkpoint_make(const char *path, struct errmsg *em) MUST_CHECK;
+/* The path of a checkpoint that a program named: absolute, file:///..., or relative to its
+ * directory for checkpoints (empty: that itself). False: it is a place of another kind, or too
+ * long. */
+bool files_checkpoint_place(struct str place, const char *dir, char out[FILES_PATH]);
 
 /* files_tree.c: makes every directory of a path; removes a tree without following links. */
 err_t files_mkdirs(const char *path, mode_t mode, struct errmsg *em) MUST_CHECK;

@@ -178,7 +178,7 @@ static void enter_run(struct job *j, uint64_t run, const char *dir)
 }
 
 static err_t start_child(struct runner *r, struct program *p, const struct worker_run *run,
-                         const char *dir, struct child **out, struct errmsg *em)
+                         const struct env_dirs *dirs, struct child **out, struct errmsg *em)
 {
     struct child_setup s = {.launch = r->c.launch,
                             .cwd = p->cwd,
@@ -193,9 +193,9 @@ static err_t start_child(struct runner *r, struct program *p, const struct worke
                               .output = on_child_output,
                               .gone = on_child_gone};
     char **argv, **env;
-    err_t e = env_argv(run, dir, &r->arena, &argv, em);
+    err_t e = env_argv(run, dirs->own, &r->arena, &argv, em);
     if (!e)
-        e = env_vars(run, dir, environ, &r->arena, &env, em);
+        e = env_vars(run, dirs, environ, &r->arena, &env, em);
     if (e)
         return e;
     s.argv = argv;
@@ -204,13 +204,13 @@ static err_t start_child(struct runner *r, struct program *p, const struct worke
 }
 
 static err_t start_job(struct runner *r, struct program *p, const struct worker_run *run,
-                       const char *dir, struct job **out, struct errmsg *em)
+                       const struct env_dirs *dirs, struct job **out, struct errmsg *em)
 {
     struct child *c;
     bool served = run->spec->objective.serve;
-    err_t e = served ? ERR_OK : files_attempt_make(dir, em);
+    err_t e = served ? ERR_OK : files_attempt_make(dirs->own, em);
     if (!e)
-        e = start_child(r, p, run, dir, &c, em);
+        e = start_child(r, p, run, dirs, &c, em);
     arena_clear(&r->arena);
     if (e)
         return e;
@@ -262,7 +262,7 @@ static void make_room(struct runner *r, int64_t now)
 }
 
 static err_t get_job(struct runner *r, struct program *p, const struct worker_run *run,
-                     const char *dir, int64_t now, struct job **out, struct errmsg *em)
+                     const struct env_dirs *dirs, int64_t now, struct job **out, struct errmsg *em)
 {
     if (run->spec->objective.serve) {
         *out = take_idle(p);
@@ -270,21 +270,28 @@ static err_t get_job(struct runner *r, struct program *p, const struct worker_ru
             return ERR_OK;
         make_room(r, now);
     }
-    return start_job(r, p, run, dir, out, em);
+    return start_job(r, p, run, dirs, out, em);
 }
 
 void runner_spawn(struct runner *r, const struct worker_run *run, int64_t now)
 {
     struct errmsg em;
     struct job *j;
-    char dir[FILES_PATH];
+    char dir[FILES_PATH], checkpoints[FILES_PATH];
+    struct env_dirs dirs = {dir, checkpoints};
     struct program *p = program_find(&r->programs, run->digest);
-    if (!p || !files_attempt_path(r->c.files, run->study_name, run->trial, run->attempt, dir)) {
+    if (!p || !files_attempt_path(r->c.files, run->study_name, run->trial, run->attempt, dir) ||
+        !files_checkpoint_path(r->c.files, run->farm, run->study_name, run->trial, run->attempt,
+                               checkpoints)) {
         note(r, run->run, 0, "the study is not ready on this worker, or its name is no legal path",
              false);
         return;
     }
-    err_t e = get_job(r, p, run, dir, now, &j, &em);
+    err_t e = ERR_OK;
+    if (run->spec->objective.checkpoint_ask != CHECKPOINT_UNASKED)
+        e = files_checkpoint_make(checkpoints, &em);
+    if (!e)
+        e = get_job(r, p, run, &dirs, now, &j, &em);
     if (e) {
         bool forever = e != ERR_IO && e != ERR_FULL && e != ERR_NOMEM;
         note(r, run->run, 0, em.text, forever);
@@ -292,7 +299,7 @@ void runner_spawn(struct runner *r, const struct worker_run *run, int64_t now)
     }
     enter_run(j, run->run, dir);
     buf_clear(&r->line);
-    env_first_line(run, dir, &r->line);
+    env_first_line(run, &dirs, &r->line);
     bool given = buf_ok(&r->line) && child_write(j->child, buf_str(&r->line));
     if (!given && j->served) {
         /* It has ended or does not read: its end will be reported as this run's. A one-shot program
@@ -308,6 +315,13 @@ void runner_write(struct runner *r, uint64_t run, struct str line)
     struct job *j = job_of(r, run);
     if (j)
         (void)child_write(j->child, line);
+}
+
+void runner_ask(struct runner *r, uint64_t run, int signal)
+{
+    struct job *j = job_of(r, run);
+    if (j)
+        child_ask(j->child, signal);
 }
 
 void runner_signal(struct runner *r, uint64_t run, int signal)

@@ -45,6 +45,7 @@ void runner_forget(struct runner *r, struct digest digest, int64_t now); /* WFX_
 /* The effects of the same names. */
 void runner_spawn(struct runner *r, const struct worker_run *run, int64_t now);
 void runner_write(struct runner *r, uint64_t run, struct str line);
+void runner_ask(struct runner *r, uint64_t run, int signal);
 void runner_signal(struct runner *r, uint64_t run, int signal);
 void runner_end(struct runner *r, uint64_t run, int64_t now);
 

@@ -36,6 +36,9 @@ expect 2 "slots" "$tunefarm" run --slots many x.yaml
 expect 2 "an argument is missing" "$tunefarm" run
 expect 2 "an argument is missing" "$tunefarm" pause
 expect 2 "is no trial" "$tunefarm" resume s first
+expect 2 "an argument is missing" "$tunefarm" drain
+expect 2 "exclude one another" "$tunefarm" drain w --now --deadline 5s
+expect 2 "no farm was named" "$tunefarm" drain w
 expect 2 "several arguments" "$tunefarm" run a.yaml b.yaml
 expect 2 "nowhere.yaml cannot be read" "$tunefarm" run nowhere.yaml
 expect 2 "is no whole number" "$tunefarm" run --trials many x.yaml

@@ -414,6 +414,53 @@ static void an_unknown_sampler_is_named(void **state)
     spec_free(s);
 }
 
+/* A trial that was given back is pending as before; nothing of the model hangs on it. */
+static void interrupted_trials(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct tuner_proposal p[3];
+    open_bed(&b, "\"space\":" SPACE ",\"sampler\":{\"name\":\"random\"}", false);
+    assert_int_equal(tuner_ask(b.tuner, 2, p), 2);
+    struct record first = {
+        .kind = REC_PROPOSED, .trial = 0, .number = p[0].draw, .text = p[0].params};
+    struct record second = {
+        .kind = REC_PROPOSED, .trial = 1, .number = p[1].draw, .text = p[1].params};
+    struct buf texts[2];
+    for (int i = 0; i < 2; i++) { /* they live until the next record only */
+        buf_init(&texts[i], 0);
+        buf_add(&texts[i], p[i].params.p, p[i].params.n);
+    }
+    first.text = buf_str(&texts[0]);
+    second.text = buf_str(&texts[1]);
+    apply(&b, first);
+    apply(&b, second);
+    apply(&b, (struct record){
+                  .kind = REC_REPORTED, .trial = 0, .step = 3, .has_value = true, .value = 2});
+    apply(&b, (struct record){.kind = REC_CHECKPOINTED, .trial = 0, .attempt = 1, .step = 3});
+    for (int i = 0; i < 2; i++)
+        apply(&b, (struct record){.kind = REC_CLOSED, .trial = 0, .code = CLOSE_RELEASED});
+    apply(&b, (struct record){.kind = REC_CLOSED, .trial = 1, .code = CLOSE_EXPIRED});
+    apply(&b, (struct record){.kind = REC_CLOSED, .trial = 7, .code = CLOSE_EXPIRED});
+    assert_int_equal(tuner_interrupted(b.tuner), 2);
+    assert_true(tuner_pending(b.tuner, 0) && tuner_pending(b.tuner, 1));
+    assert_true(history_step(tuner_history(b.tuner), 0) == 3);
+    assert_int_equal(history_outcomes(tuner_history(b.tuner), OUTCOME_PENDING), 2);
+    apply(&b, (struct record){
+                  .kind = REC_REPORTED, .trial = 0, .step = 4, .has_value = true, .value = 1});
+    apply(&b, (struct record){.kind = REC_FINISHED,
+                              .trial = 1,
+                              .code = TRIAL_COMPLETE,
+                              .has_value = true,
+                              .value = 1});
+    apply(&b, (struct record){.kind = REC_CLOSED, .trial = 1, .code = CLOSE_EXPIRED});
+    assert_int_equal(tuner_interrupted(b.tuner), 0);
+    assert_false(tuner_pending(b.tuner, 1));
+    for (int i = 0; i < 2; i++)
+        buf_fini(&texts[i]);
+    close_bed(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_closed_study_forgets_what_was_on_its_way),
         cmocka_unit_test(contradictions_are_ignored),
         cmocka_unit_test(an_unknown_sampler_is_named),
+        cmocka_unit_test(interrupted_trials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The objective: every member, and what is refused. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -25,6 +26,7 @@ static void all_members(void **state)
                           "  env: {OMP_NUM_THREADS: 1, MODE: fast, DEBUG: true, EMPTY: ''}\n"
                           "  timeout: 1.5\n"
                           "  grace: 0\n"
+                          "  checkpoint: {ask: USR2, within: 90s}\n"
                           "  resources: {cpu: 0.5, gpu: 2, memory: 1048576}\n"
                           "  labels: [fast-disk, zone=a]\n");
     const struct objective *o = &s->objective;
@@ -42,6 +44,9 @@ static void all_members(void **state)
     assert_true(str_is(o->env[2].value, "true") && o->env[3].value.n == 0);
     assert_int_equal(o->timeout_ns, INT64_C(1500000000));
     assert_int_equal(o->grace_ns, 0);
+    assert_int_equal(o->checkpoint_ask, CHECKPOINT_BY_SIGNAL);
+    assert_int_equal(o->checkpoint_signal, SIGUSR2);
+    assert_true(o->checkpoint_within_ns == INT64_C(90000000000));
     assert_true(o->cpu == 0.5 && o->gpu == 2 && o->memory == 1048576);
     assert_int_equal(o->n_labels, 2);
     assert_true(str_is(o->labels[1], "zone=a"));
@@ -76,6 +81,17 @@ static void faults(void **state)
         {"scrape: 'x=(.*)'",
          "objective.scrape: \"x=(.*)\" is not a group of members; expected one such as ..."},
         {"scrape: {step: x}", "objective.scrape.pattern: missing; ..."},
+        {"checkpoint: line",
+         "objective.checkpoint: \"line\" is not a group of members; expected one "
+         "such as {ask: line} or {ask: SIGUSR1}"},
+        {"checkpoint: {within: 5s}", "objective.checkpoint.ask: missing; ..."},
+        {"checkpoint: {ask: lines}", "objective.checkpoint.ask: \"lines\" is no way to ask; ..."},
+        {"checkpoint: {ask: SIGKILL}", "objective.checkpoint.ask: \"SIGKILL\" is no way to ask; "
+                                       "expected line, SIGUSR1, ..."},
+        {"checkpoint: {ask: 10}", "objective.checkpoint.ask: 10 is no way to ask; ..."},
+        {"checkpoint: {ask: line, within: 0}",
+         "objective.checkpoint.within: 0 is out of range; ..."},
+        {"checkpoint: {ask: line, dir: x}", "objective.checkpoint.dir: unknown member"},
         {"env: {A B: 1}", "objective.env.A B: not a name for a variable; ..."},
         {"env: {1A: 1}", "objective.env.1A: not a name for a variable; ..."},
         {"env: {TUNEFARM_FD: 1}", "objective.env.TUNEFARM_FD: not a name for a variable; ..."},

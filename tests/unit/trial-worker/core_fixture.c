@@ -246,6 +246,18 @@ void fix_exit(struct fix *f, uint64_t run, int64_t code, uint32_t signal, const 
     fix_take(f);
 }
 
+void fix_seal(struct fix *f, uint64_t run, enum seal_verdict verdict, const char *uri,
+              struct str content)
+{
+    struct seal s = {.verdict = verdict, .uri = str_of(uri), .text = STR("it is not whole")};
+    if (verdict == SEAL_OK) {
+        s.digest = hash_bytes(content);
+        s.size = content.n;
+    }
+    worker_on_sealed(f->w, f->now, run, &s, &f->out);
+    fix_take(f);
+}
+
 void fix_live(struct fix *f, int64_t seconds)
 {
     for (int64_t i = 0; i < seconds; i++) {

@@ -41,6 +41,9 @@ uint64_t fix_run(struct fix *f, uint64_t trial, const char *objective);
 uint64_t fix_spawned(const struct fix *f); /* run of the last SPAWN */
 void fix_line(struct fix *f, uint64_t run, const char *line);
 void fix_exit(struct fix *f, uint64_t run, int64_t code, uint32_t signal, const char *output);
+/* The shell's answer to WFX_SEAL. */
+void fix_seal(struct fix *f, uint64_t run, enum seal_verdict verdict, const char *uri,
+              struct str content);
 /* How many effects of a kind, messages of a kind, signals; the i-th or last message of a kind (NULL
  * = none). */
 size_t fix_effects(const struct fix *f, enum worker_fx_kind kind);

@@ -3,6 +3,8 @@
  *   x < 0.2   reports a step and sleeps, deaf to stops
  *   x < 0.3   reports a step and waits to be stopped, then gives up on the point
  *   x < 0.4   prints a line, then reports an error that no retry helps
+ *   x < 0.45  goes on from its checkpoint, writes another when it is asked, and ends with x when it
+ *             is stopped
  *   else      ends with the loss x and the metrics pid and nth (which trial of this process it was)
  */
 #include <stdio.h>
@@ -16,6 +18,20 @@ static void wait_for_stop(struct tunefarm *t)
     while (!tunefarm_stopped(t))
         usleep(2000);
     tunefarm_prune(t);
+}
+
+static void write_when_asked(struct tunefarm *t, double x)
+{
+    int64_t step = tunefarm_resume_step(t) + 1;
+    printf("goes on from %s\n", tunefarm_resume(t));
+    fflush(stdout);
+    tunefarm_report(t, step, x);
+    while (!tunefarm_checkpoint_wanted(t))
+        usleep(2000);
+    tunefarm_checkpoint(t, tunefarm_checkpoint_dir(t), step);
+    while (!tunefarm_stopped(t))
+        usleep(2000);
+    tunefarm_final(t, x);
 }
 
 static void run(struct tunefarm *t, double x, int nth)
@@ -34,6 +50,8 @@ static void run(struct tunefarm *t, double x, int nth)
         printf("it is no good\n");
         fflush(stdout);
         tunefarm_error(t, "no \"good\"", 0);
+    } else if (x < 0.45) {
+        write_when_asked(t, x);
     } else {
         tunefarm_metric(t, "pid", (double)getpid());
         tunefarm_metric(t, "nth", nth);

@@ -65,6 +65,20 @@ class HelperForC(unittest.TestCase):
         e.send(exit=True)
         self.assertEqual(e.end(), (0, "it is no good\n"))
 
+    def test_checkpoints(self):
+        e = Evaluator([SERVED_CHILD], served=True)
+        for why, end in (("drain", {"pruned": True}), ("prune", {"loss": 0.42})):
+            e.send(trial=1, attempt=2, seed=5, params={"x": 0.42}, resume="/old \u00e9", resume_step=7, decide=[], dir="/nowhere",
+                   checkpoint_dir="/checkpoints/2")
+            self.assertEqual(e.receive(), {"step": 8, "loss": 0.42})
+            e.send(checkpoint={"deadline_s": 5}, trial=9)  # of another trial
+            e.send(checkpoint={"deadline_s": 5}, trial=1)
+            self.assertEqual(e.receive(), {"checkpoint": "/checkpoints/2", "step": 8})
+            e.send(stop=why, trial=1)
+            self.assertEqual(e.receive(), end)
+        e.send(exit=True)
+        self.assertEqual(e.end(), (0, "goes on from /old é\n" * 2))
+
     def test_worker_that_is_gone(self):
         e = Evaluator([SERVED_CHILD], served=True)
         e.channel.shutdown(socket.SHUT_RDWR)
@@ -116,6 +130,26 @@ class HelperForPython(unittest.TestCase):
         self.assertEqual(message, {"pruned": True})
         e.send(exit=True)
         self.assertEqual(e.end(), (0, ""))
+
+    def test_checkpoints(self):
+        e = python("for t in tf.trials():\n"
+                   "    print(t.resume, t.resume_step, t.checkpoint_wanted)\n"
+                   "    step = t.resume_step or 0\n"
+                   "    while not t.checkpoint_wanted: pass\n"
+                   "    t.checkpoint('c', 1)\n"
+                   "    while not t.stopped: pass\n"
+                   "    assert not t.checkpoint_wanted\n"
+                   "    t.finish(loss=3)\n", served=True)
+        for why, end in (("pause", {"pruned": True}), ("cancel", {"loss": 3})):
+            e.send(trial=1, attempt=2, seed=5, params={}, resume="/old", resume_step=7, decide=[], dir="/nowhere")
+            e.send(checkpoint={"deadline_s": 5}, trial=1)
+            self.assertEqual(e.receive(), {"checkpoint": "c", "step": 1})
+            e.send(stop=why, trial=1)
+            self.assertEqual(e.receive(), end)
+        e.send(exit=True)
+        status, output = e.end()
+        self.assertEqual(status, 0, output)
+        self.assertIn("/old 7", output)
 
     def test_serve_reports_exceptions(self):
         e = python("tf.serve(lambda t: 1 / t.params['x'])", served=True)

@@ -128,6 +128,7 @@ static void wrong_lines(void **state)
         assert_true(str_utf8_valid(str_of(em.text)));
     }
     refused("{\"checkpoint\":\"\"}", "\"checkpoint\" has 0 bytes");
+    refused("{\"checkpoint\":\"a\\nb\"}", "\"checkpoint\" holds a control character");
 }
 
 int main(void)

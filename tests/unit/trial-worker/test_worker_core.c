@@ -356,9 +356,14 @@ static void any_order_of_events(void **state)
     rng_seed(&r, 5);
     for (uint64_t trial = 0; trial < 3000; trial++) {
         fix_clear(&f);
-        bool served = rng_below(&r, 2);
-        uint64_t run = fix_run(
-            &f, trial, served ? ",\"serve\":true,\"timeout\":\"3s\"" : ",\"timeout\":\"3s\"");
+        static const char *const objectives[] = {
+            ",\"timeout\":\"3s\"", ",\"timeout\":\"3s\",\"checkpoint\":{\"ask\":\"line\"}",
+            ",\"timeout\":\"3s\",\"checkpoint\":{\"ask\":\"USR1\",\"within\":1}",
+            ",\"serve\":true,\"timeout\":\"3s\"",
+            ",\"serve\":true,\"timeout\":\"3s\",\"checkpoint\":{\"ask\":\"line\"}"};
+        uint64_t which = rng_below(&r, 5);
+        bool served = which >= 3;
+        uint64_t run = fix_run(&f, trial, objectives[which]);
         struct msg_stop stop = {.study = 3,
                                 .trial = trial,
                                 .attempt = 1,
@@ -368,7 +373,10 @@ static void any_order_of_events(void **state)
         struct msg_nak nak = {3, trial, 1, (uint8_t)(18 + rng_below(&r, 5)),
                               (uint8_t)rng_below(&r, 6)};
         for (int i = 0; i < 8; i++) {
-            switch (rng_below(&r, 9)) {
+            switch (rng_below(&r, 10)) {
+            case 9:
+                fix_seal(&f, run, (enum seal_verdict)rng_below(&r, 4), "/c", STR("bytes"));
+                break;
             case 0:
                 fix_send(&f, MSG_STOP, &stop);
                 break;
@@ -395,6 +403,8 @@ static void any_order_of_events(void **state)
         }
         if (!served || fix_effects(&f, WFX_END) == 0)
             fix_exit(&f, run, (int64_t)rng_below(&r, 2), 0, "");
+        for (int i = 0; i < 2; i++) /* the one at work and the one behind it */
+            fix_seal(&f, run, SEAL_OK, "/c", STR("bytes"));
         fix_ack(&f, MSG_FINAL, trial, 0);
         fix_ack(&f, MSG_RELEASE, trial, 0);
         assert_int_equal(worker_attempts(f.w), 0);

@@ -231,6 +231,12 @@ static void wrong_options(void **state)
     assert_refused("--broker ipc:///nowhere/b --slots 2000", "slots");
     assert_refused("--broker ipc:///nowhere/b --slot 2", "--slots");
     assert_refused("--broker ipc:///nowhere/b --gpus \"$(seq -s , 0 70)\"", "--gpus: at most 64");
+    assert_refused("--broker ipc:///nowhere/b --cloud mars", "expected aws, google or azure");
+    assert_refused("--broker ipc:///nowhere/b --cloud-address http://h", "needs --cloud");
+    assert_refused("--broker ipc:///nowhere/b --cloud aws --cloud-address https://h",
+                   "http://HOST");
+    assert_refused("--broker ipc:///nowhere/b --cloud aws --cloud-address http://h/p",
+                   "http://HOST");
     assert_refused("--broker ipc:///nowhere/b operand", "expected options only");
 }
 

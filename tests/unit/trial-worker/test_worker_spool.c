@@ -164,10 +164,12 @@ static void checkpoints_of_running_trials(void **state)
     fix_ack(&f, MSG_START, 1, 0);
     fix_line(&f, run, "{\"step\":1,\"loss\":0.5}");
     fix_line(&f, run, "{\"checkpoint\":\"a\",\"step\":1}");
+    fix_seal(&f, run, SEAL_OK, "a", STR("a"));
     fix_at(&f, NS_PER_S);
     assert_string_equal(tape(&f), "HWARC");
     fix_line(&f, run, "{\"step\":2,\"loss\":0.4}");
     fix_line(&f, run, "{\"checkpoint\":\"b\",\"step\":2}");
+    fix_seal(&f, run, SEAL_OK, "b", STR("b"));
     fix_at(&f, NS_PER_S);
     assert_string_equal(tape(&f), "HWARCRC"); /* only what is new */
     struct msg_ack ack = {3, 1, 1, MSG_CHECKPOINT, 2};
@@ -197,6 +199,7 @@ static void everything_can_be_said_again(void **state)
     end_trial(&f, 1);
     uint64_t run = fix_run(&f, 2, "");
     fix_line(&f, run, "{\"checkpoint\":\"a\",\"step\":1}");
+    fix_seal(&f, run, SEAL_OK, "a", STR("a"));
     fix_at(&f, NS_PER_S);
     end_trial(&f, 3);
     fix_clear(&f);
@@ -298,6 +301,7 @@ static void spool_checkpoint(void)
 {
     uint64_t run = fix_run(&f, 1, "");
     fix_line(&f, run, "{\"checkpoint\":\"a\",\"step\":1}");
+    fix_seal(&f, run, SEAL_OK, "a", STR("a"));
     fix_at(&f, NS_PER_S);
     assert_string_equal(tape(&f), "HWASC");
 }
