@@ -35,7 +35,7 @@ struct brokerlink {
     char *endpoint;
     void *context, *socket, *monitor;
     struct id128 peer;
-    uint64_t session; /* 0 = none */
+    uint64_t session;           /* 0 = none */
     uint64_t out_session, sent; /* of the last frame sent: frames count from 1 in each session */
     uint64_t seen, head, beats;
     int64_t beat_ns, beat_at, hello_at, heard_at;
