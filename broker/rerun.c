@@ -93,7 +93,7 @@ static err_t on_start(struct rerun *x, const struct tape_entry *e, struct errmsg
 
 static err_t load_copy(struct rerun *x, const struct tape_entry *e, struct errmsg *em)
 {
-    struct journal_config jc = {.file = x->o->db};
+    struct journal_config jc = {.file = x->o->db, .copy = true};
     uint32_t sum = 0;
     err_t err = journal_open(&x->journal, &jc, em);
     if (err != ERR_OK)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -49,6 +50,30 @@ void dbguard_unlock(int fd)
         close(fd);
 }
 
+static bool has_log(const char *file)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    return path_with(path, file, "-wal") && stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* The header says how many pages there are. SQLite does not always believe it, and then takes what
+ * is left of a file for all of it. */
+static err_t check_length(int fd, const char *file, off_t size, struct errmsg *em)
+{
+    unsigned char h[32];
+    if (has_log(file) || pread(fd, h, sizeof h, 0) != (ssize_t)sizeof h ||
+        memcmp(h, "SQLite format 3", 16) != 0)
+        return ERR_OK;
+    uint64_t page = (uint64_t)h[16] << 8 | h[17];
+    uint64_t pages = (uint64_t)h[28] << 24 | (uint64_t)h[29] << 16 | (uint64_t)h[30] << 8 | h[31];
+    if ((page == 1 ? 65536 : page) * pages <= (uint64_t)size)
+        return ERR_OK;
+    return errmsg_set(em, ERR_CORRUPT,
+                      "%s is cut off: %llu bytes of %llu are there (it was not changed)", file,
+                      (unsigned long long)size, (unsigned long long)(page * pages));
+}
+
 err_t dbguard_place(const char *file, struct errmsg *em)
 {
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
@@ -61,6 +86,8 @@ err_t dbguard_place(const char *file, struct errmsg *em)
         e = errmsg_set(em, ERR_INVALID, "%s is no regular file", file);
     if (e == ERR_OK)
         e = netfs_refuse(fd, file, em);
+    if (e == ERR_OK)
+        e = check_length(fd, file, st.st_size, em);
     close(fd);
     return e;
 }

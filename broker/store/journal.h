@@ -20,6 +20,7 @@ struct journal_config {
                            pause; 0 = 64 MiB */
     int64_t sql_ns;     /* longest run of one question; 0 = 5 s */
     size_t sql_bytes;   /* most bytes of its answer; 0 = 8 MiB */
+    bool copy; /* the file is a copy, made to look at what the farm did: it begins no timeline */
     void (*wake)(void *self); /* a group is done; from any thread, before journal_close() returns */
     void *self;
 };

@@ -104,7 +104,8 @@ static void check_commit(const struct journal_sqlite *s, int rc)
 {
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
         return;
-    if ((rc & 0xff) == SQLITE_CORRUPT) {
+    /* A constraint fails only if an index and its table contradict one another. */
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_CONSTRAINT) {
         fprintf(stderr, "tunefarm-broker: %s is damaged, and nothing can be written to it (%s)\n",
                 s->c.file, sqlite3_errstr(rc));
         _exit(err_exit_code(ERR_CORRUPT));
@@ -480,7 +481,7 @@ err_t journal_open(struct journal **out, const struct journal_config *c, struct 
     s->c.sql_ns = c->sql_ns ? c->sql_ns : SQL_NS;
     s->c.sql_bytes = c->sql_bytes ? c->sql_bytes : SQL_BYTES;
     s->c.wake = c->wake ? c->wake : no_wake;
-    err_t e = db_open(&s->db, c->file, &s->j.ids, em);
+    err_t e = db_open(&s->db, c, &s->j.ids, em);
     if (e != ERR_OK) {
         free(s);
         return e;

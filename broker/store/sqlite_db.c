@@ -167,7 +167,7 @@ static uint64_t file_identity(const char *file)
 static void begin_timeline(struct db *d, struct journal_ids *ids)
 {
     uint64_t was = meta_get(d, "file"), is = file_identity(d->file);
-    ids->copied = ids->timeline && was && is && was != is;
+    ids->copied = ids->timeline && was && is && was != is && !d->copy;
     ids->restored = ids->farm && !ids->timeline;
     if (!ids->farm) {
         ids->farm = random_id();
@@ -250,9 +250,11 @@ static err_t prepare(struct db *d, struct errmsg *em)
     return e;
 }
 
-err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct errmsg *em)
+err_t db_open(struct db *d, const struct journal_config *c, struct journal_ids *ids,
+              struct errmsg *em)
 {
-    *d = (struct db){.lock = -1, .file = str_dupz(str_of(file))};
+    const char *file = c->file;
+    *d = (struct db){.lock = -1, .file = str_dupz(str_of(file)), .copy = c->copy};
     err_t e = dbguard_lock(file, &d->lock, em);
     if (e == ERR_OK)
         e = dbguard_place(file, em);

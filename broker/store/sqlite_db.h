@@ -40,13 +40,14 @@ struct db {
     sqlite3_stmt *st[DB_STATEMENTS];
     char *file;
     int lock;
+    bool copy;     /* as in struct journal_config */
     bool shrinks;  /* free pages can be given back */
     int log_pages; /* in the write-ahead log, after the last commit */
     dev_t dev;     /* with ino: which file it was when it was opened */
     ino_t ino;
 };
 
-err_t db_open(struct db *d, const char *file, struct journal_ids *ids,
+err_t db_open(struct db *d, const struct journal_config *c, struct journal_ids *ids,
               struct errmsg *em) MUST_CHECK;
 /* Everything was read and is fine: the start becomes durable. */
 err_t db_begin(struct db *d, struct errmsg *em) MUST_CHECK;
