@@ -13,7 +13,6 @@
 #include "cartesian.h"
 #include "json.h"
 #include "latin.h"
-#include "rmath.h"
 #include "settings.h"
 #include "taken.h"
 #include "tpe_presets.h"
@@ -30,7 +29,7 @@ struct tunefarm {
     struct cartesian walk;
     struct acquisition_rule rule;
     struct acquisition acquisition;
-    double startup, good_exponent, good_most;
+    double startup, good_share, good_most;
     uint64_t seed;
     bool maximize;
 };
@@ -40,17 +39,17 @@ static err_t read_settings(struct tunefarm *t, const struct sampler_config *conf
 {
     struct acquisition_rule *a = &t->rule;
     t->startup = 10;
-    t->good_exponent = 0.5;
+    t->good_share = 0.1;
     t->good_most = 25;
     *a = (struct acquisition_rule){
-        .bandwidth = {.width = 0.6, .bad = 0.7, .spread = 0.25, .category = 1},
+        .bandwidth = {.width = 0.5, .bad = 0.7, .spread = 0.25, .category = 1},
         .candidates = 24,
         .prior_good = 0.5,
         .prior_bad = 1};
     const struct setting rows[] = {
         {"n_startup", 1, LATIN_MOST, true, &t->startup},
         {"candidates", 1, 1024, true, &a->candidates},
-        {"good_exponent", 0.1, 1, false, &t->good_exponent},
+        {"good_share", 0.01, 1, false, &t->good_share},
         {"good_most", 2, GOOD_MOST, true, &t->good_most},
         {"width", 0.01, 10, false, &a->bandwidth.width},
         {"bad_width", 0.01, 10, false, &a->bandwidth.bad},
@@ -163,7 +162,7 @@ static const char *from_what_is_left(struct tunefarm *t, struct rng *r, double *
 static uint32_t good_of(const struct tunefarm *t)
 {
     const struct evidence *e = &t->evidence;
-    double n = ceil(r_pow(e->ranked, t->good_exponent) * (1 - 1e-12)); /* exact at whole powers */
+    double n = ceil(e->ranked * t->good_share * (1 - 1e-12)); /* exact at whole numbers */
     double most = evidence_rankable(e);
     n = n < t->good_most ? n : t->good_most;
     n = n < e->ranked - 1.0 ? n : e->ranked - 1.0;

@@ -59,7 +59,7 @@ static void points_of_any_space_are_legal(void **state)
         ",\"n_startup\":1,\"candidates\":3",
         ",\"width\":10,\"bad_width\":10",
         ",\"width\":0.01,\"bad_width\":0.01,\"spread\":1e-3,\"prior_good\":1e-3",
-        ",\"good_exponent\":1,\"good_most\":64,\"category\":1e-3",
+        ",\"good_share\":1,\"good_most\":64,\"category\":1e-3",
         ",\"category\":100,\"prior_good\":1000,\"prior_bad\":1000"};
     struct rng r;
     rng_seed(&r, 77);
