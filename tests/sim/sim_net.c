@@ -254,6 +254,7 @@ static void on_broker_receives(struct sim *s, struct sim_event *e)
     if (seqcount_in(count_of(s, e->a), f.session, f.seq))
         broker_gap(s, e->a, f.session);
     s->malicious = e->c != 0;
+    s->misled = s->misled || (e->c && f.kind == MSG_PROPOSE);
     arena_clear(&s->scratch);
     err_t bad = message_decode(&m, f.kind, f.body, &s->scratch, &em);
     if (bad != ERR_OK)
