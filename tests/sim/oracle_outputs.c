@@ -61,7 +61,7 @@ static bool holds(const struct msg_ack *a, const struct fate *f)
                (f->has_resume && f->resume_step >= a->step);
     case MSG_FINAL:
     case MSG_RELEASE:
-        return ended(f, l);
+        return ended(f, l) || f->lives[a->attempt].ended; /* adopted behind it, in the same group */
     default:
         return false;
     }
