@@ -299,8 +299,13 @@ void session_on_beat(const struct act *a, struct session *s, const union message
     struct verdict *verdicts = NULL;
     if (s->worker) {
         struct worker *w = s->worker;
-        if (b->draining)
+        if (b->draining) {
             leave_begins(a, w, 0, STR(""));
+        } else if (w->draining) { /* a DRAIN that was not meant: a level, not an edge */
+            w->draining = false;
+            remote_mark(a->f, w);
+            remote_regain(a->f, w);
+        }
         verdicts = alloc_array(b->held.n + 1, sizeof *verdicts);
         ack.verdicts.n = verdict_on_beat(a, w, b->held.v, b->held.n, verdicts);
         ack.verdicts.v = verdicts;

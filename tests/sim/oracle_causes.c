@@ -334,7 +334,8 @@ static void check_attempt(struct sim *s, const struct oracle_cause *c, const str
               "I5: another value is recorded than was said");
 }
 
-/* A real result of the attempt that is open ends its trial, whatever else was under way. */
+/* The end of the attempt that is open is recorded, under its number or the one before it was
+ * adopted last. */
 static void check_result(struct sim *s, const struct oracle_cause *c)
 {
     if (c->kind != MSG_FINAL || !c->seat || c->seat->role != ROLE_WORKER)
@@ -342,10 +343,13 @@ static void check_result(struct sim *s, const struct oracle_cause *c)
     const struct msg_final *m = &c->msg->final;
     const struct fate *f = model_trial(&s->oracle->applied, m->study, m->trial);
     const struct life *l = f ? model_life(f, m->attempt) : NULL;
-    if (!l || l != &f->lives[f->attempt] || l->ended || !speaks_for(c->seat, l->who))
+    if (!l || l != &f->lives[f->attempt] || l->ended || !speaks_for(c->seat, l->who) ||
+        m->attempt + 1 < f->attempt)
         return;
     bool refused = m->has_step && (m->last_step < 0 || m->last_step > (INT64_C(1) << 53) - 1);
-    SIM_CHECK(s, refused || m->metrics.n, "I1: a FINAL of the open attempt changes nothing");
+    SIM_CHECK(s, refused || m->metrics.n,
+              "I1: a FINAL of the open attempt %u of trial %llu/%llu (%s) changes nothing",
+              m->attempt, ULL(m->study), ULL(m->trial), trial_state_name(f->state));
 }
 
 static void check_optimizer(struct sim *s, const struct oracle_cause *c, const struct record *r)

@@ -182,6 +182,8 @@ static void come_to_rest(struct sim *s)
 {
     end_faults(s);
     malice_behave(s);
+    for (size_t i = 0; s->misled && i < s->n_optimizers; i++)
+        optimizer_crash(s, &s->optimizers[i]); /* and it is started again below */
     int64_t until = s->now + REST_WITHIN, next_start = 0;
     while (!at_rest(s)) {
         if (s->now >= next_start) { /* a worker that was ending may end now and leave a hole */

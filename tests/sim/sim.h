@@ -274,6 +274,7 @@ struct sim {
     bool fails_next, fails_kept; /* the next commit fails, with this outcome */
     uint64_t ballast;            /* groups that still fit while the disk is full */
     bool malicious;              /* the frame that is read now comes of no good program */
+    bool misled; /* one came in an optimizer's name, whose study may wait for a better one */
     struct net_counter counters[SIM_NODES];
 
     struct sim_worker workers[SIM_WORKERS];

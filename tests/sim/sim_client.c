@@ -1,6 +1,6 @@
 /* The client: submits the studies, enqueues points, changes a specification, cancels, pauses and
- * resumes, and follows the farm's journal with a TAIL. A request is repeated under its id until it
- * is answered. In the quiet at the end it resumes everything. */
+ * resumes, tells workers to leave, and follows the farm's journal with a TAIL. A request is
+ * repeated under its id until it is answered. In the quiet at the end it resumes everything. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -148,6 +148,15 @@ static void enqueue(struct sim *s, int study)
     begin_change(s, MSG_ENQUEUE, &m);
 }
 
+static void drain_worker(struct sim *s)
+{
+    struct msg_drain_worker m = {.request = s->client.change,
+                                 .worker = s->workers[rng_below(&s->rng, SIM_WORKERS)].id,
+                                 .deadline_ms = sim_chance(s, 0.5) ? rng_below(&s->rng, 20000) : 0,
+                                 .at_once = sim_chance(s, 0.2)};
+    begin_change(s, MSG_DRAIN_WORKER, &m);
+}
+
 /* what: 0 = the study, else trial what - 1. */
 static void ask_pause(struct sim *s, int study, uint64_t what, bool pause)
 {
@@ -189,6 +198,8 @@ static void change_something(struct sim *s)
         cancel(s, study);
     else if (u < 0.4)
         enqueue(s, study);
+    else if (u < 0.43)
+        drain_worker(s);
     else if (u < 0.95)
         pause_some(s, study);
     else

@@ -220,6 +220,7 @@ static void fill(struct sim *s, unsigned kind, union message *m, const struct ta
         m->final.study = t->study, m->final.trial = t->trial, m->final.attempt = t->attempt;
         m->final.status = (uint8_t)rng_below(r, 3), m->final.metrics = (struct str){0};
         m->final.has_step = false;
+        m->final.has_value = m->final.has_value && rng_unit(r) < 0.6;
         break;
     case MSG_RELEASE:
         m->release.study = t->study, m->release.trial = t->trial;

@@ -251,9 +251,11 @@ static void on_broker_receives(struct sim *s, struct sim_event *e)
         broker_bad_frame(s, e->a, f.session, f.kind, ERR_UNSUPPORTED, "unknown kind of message");
         return;
     }
-    if (seqcount_in(count_of(s, e->a), f.session, f.seq))
+    bool late = e->a < s->counters[e->a & 0xff].peer; /* of the connection before: not counted */
+    if (!late && seqcount_in(count_of(s, e->a), f.session, f.seq))
         broker_gap(s, e->a, f.session);
     s->malicious = e->c != 0;
+    s->misled = s->misled || (e->c && f.kind == MSG_PROPOSE);
     arena_clear(&s->scratch);
     err_t bad = message_decode(&m, f.kind, f.body, &s->scratch, &em);
     if (bad != ERR_OK)

@@ -157,11 +157,20 @@ static void look_at(struct sim *s, struct sim_worker *w, const struct worker_fx 
 
 /* ---- effects ---- */
 
+static void on_successor(struct sim *s, struct sim_event *e)
+{
+    struct sim_worker *w = e->who;
+    if (!w->core)
+        worker_start(s, w);
+}
+
 static void on_gone(struct sim *s, struct sim_event *e)
 {
     struct sim_worker *w = e->who;
-    if (current(w, e))
-        worker_crash(s, w);
+    if (!current(w, e))
+        return;
+    worker_crash(s, w);
+    sim_at(s, s->now + sim_between(s, SEC, 30 * SEC), on_successor, w, 0, 0);
 }
 
 static void append(struct sim_worker *w, const struct worker_fx *fx)

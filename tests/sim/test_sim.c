@@ -24,7 +24,7 @@
 
 #define SEEDS_DEFAULT 2000
 #define JOBS_MOST     64
-#define COVERED_FROM  1000 /* seeds after which every possible cell must have been hit */
+#define COVERED_FROM  2000 /* seeds after which every possible cell must have been hit */
 
 struct worker_report { /* of one process; in shared memory */
     uint64_t seed;     /* that runs now */

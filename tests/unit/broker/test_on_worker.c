@@ -342,6 +342,20 @@ static void test_draining_worker_gets_nothing(void **unused)
     box_close(&x.b);
 }
 
+static void test_a_beat_corrects_a_drain(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 2, 1);
+    SEND(&x.b, W, x.w, DRAIN, drain, .deadline_ms = 0);
+    box_settle(&x.b);
+    SEND(&x.b, W, x.w, BEAT, beat, .number = 1);
+    box_enqueue(&x.b, C, x.c, "s", "{}");
+    box_settle(&x.b);
+    assert_int_equal(box_state(&x.b, 1, 1), TRIAL_LEASED);
+    box_close(&x.b);
+}
+
 static void test_without_room_only_ends_are_taken(void **unused)
 {
     (void)unused;
@@ -383,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint_is_resumed_from),
         cmocka_unit_test(test_checkpoint_says_where_it_is),
         cmocka_unit_test(test_draining_worker_gets_nothing),
+        cmocka_unit_test(test_a_beat_corrects_a_drain),
         cmocka_unit_test(test_without_room_only_ends_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
