@@ -102,11 +102,11 @@ static err_t load_copy(struct rerun *x, const struct tape_entry *e, struct errms
     if (ids.farm != x->config.farm)
         return errmsg_set(em, ERR_INVALID, "%s: it is another farm's than %s", x->o->db,
                           x->o->tape);
-    if (ids.last_seq != e->peer || ids.epoch != x->config.epoch)
+    /* A copy is another timeline with epochs of its own; the configuration's are used. */
+    if (ids.last_seq != e->peer)
         return errmsg_set(em, ERR_INVALID,
-                          "%s: it ends at record %" PRIu64 " before start %" PRIu64
-                          "; %s began at record %" PRIu64 " with start %" PRIu64,
-                          x->o->db, ids.last_seq, ids.epoch, x->o->tape, e->peer, x->config.epoch);
+                          "%s: it ends at record %" PRIu64 "; %s began behind record %" PRIu64,
+                          x->o->db, ids.last_seq, x->o->tape, e->peer);
     err = loading_run(x->journal, x->farm, x->o->db, &sum, em);
     if (err == ERR_OK && sum != e->session)
         err = errmsg_set(em, ERR_INVALID, "%s: its rows are not those that %s began with", x->o->db,

@@ -121,8 +121,8 @@ static uint32_t sum_asks(uint32_t sum, const struct effects *fx)
 {
     for (size_t i = 0; i < fx->n_asks; i++) {
         const struct fx_ask *q = &fx->asks[i];
-        const uint64_t numbers[] = {q->kind, q->token, q->study, q->from,
-                                    q->to,   q->kinds, q->limit, q->n_args};
+        const uint64_t numbers[] = {q->kind,  q->token, q->study,  q->from, q->to,
+                                    q->kinds, q->limit, q->n_args, q->force};
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
             sum = sum_u64(sum, numbers[k]);
         sum = crc32c(sum, q->digest.b, sizeof q->digest.b);

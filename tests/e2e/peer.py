@@ -82,7 +82,7 @@ class Peer:
         kind, welcome = self.expect(WELCOME, ERROR)
         if kind == ERROR:
             raise ConnectionError(str(welcome))
-        self.session, self.sent = welcome[6], 0  # a session's frames count from 1
+        self.session, self.sent = welcome[6], 0  # a session's frames are counted from 1
         return welcome
 
     def ask(self, kind, fields, *answers):

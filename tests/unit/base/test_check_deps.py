@@ -63,6 +63,12 @@ class CheckDeps(unittest.TestCase):
         code, out = self.run_on({"broker/core/c.c": "/* clock_now() is not for us */\n"})
         self.assertEqual(code, 0, out)
 
+    def test_inputs_past_the_recording(self):
+        call = "void f(void)\n{\n    farm_tick(f, 1, fx);\n}\n"
+        self.refused({"broker/owner.c": call}, "owner.c:3: farm_tick() would not be recorded")
+        code, out = self.run_on({"broker/core/c.c": call, "broker/rerun.c": call})
+        self.assertEqual(code, 0, out)
+
     def test_names(self):
         self.refused({"tests/x/wire.h": ""}, "the name is taken")
         self.refused({"proto/p.c": '#include "none.h"\n'}, "no file of the product")
