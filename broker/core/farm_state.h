@@ -114,6 +114,7 @@ struct session {
     int64_t seen;           /* last valid message */
     struct heap_node lease; /* farm->leases; key may be early, is checked against seen */
     struct worker *worker;
+    bool passed_over;    /* reports were left without an answer, because the disk was full */
     struct list studies; /* of study.in_optimizer */
     struct list streams; /* of stream.in_session */
     uint32_t n_streams, n_studies;

@@ -113,6 +113,20 @@ static const char *points_fault(const struct msg_report *q)
     return NULL;
 }
 
+/* True if a report or checkpoint is not to be taken now. While the disk is full it gets no answer.
+ * What follows such a one must not be taken before it comes again, because an acknowledged step
+ * speaks for all before it: so the session ends, and in the next one everything comes in order. */
+static bool passed_over(const struct act *a, struct session *s, unsigned kind)
+{
+    if (a->f->full)
+        s->passed_over = true;
+    else if (s->passed_over)
+        session_error(a->fx, s->peer, s->number, kind, ERR_STALE,
+                      "reports of this session were passed over while the disk was full; say HELLO "
+                      "again");
+    return s->passed_over;
+}
+
 void on_worker_report(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_report *q = &m->report;
@@ -123,7 +137,7 @@ void on_worker_report(const struct act *a, struct session *s, const union messag
         return;
     }
     struct trial *t = attempt_of(a, s, n);
-    if (!t || a->f->full)
+    if (!t || passed_over(a, s, MSG_REPORT))
         return;
     const struct trial_image *im = &t->open->im;
     for (uint32_t i = 0; i < q->points.n; i++) {
@@ -162,7 +176,7 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
         return;
     }
     struct trial *t = attempt_of(a, s, n);
-    if (!t || a->f->full)
+    if (!t || passed_over(a, s, MSG_CHECKPOINT))
         return;
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume) ||

@@ -149,8 +149,8 @@ class PowerLoss(Disk):
         most = max(1, int(self.POINTS[point] * self.o.commits))
         env["CHAOS_AT"] = f"{point}:{self.rng.randint(1, most)}"
         env["CHAOS_FORGET"] = f"{self.rng.choice((0, 30, 70))}:{self.rng.randrange(1 << 30)}"
-        if self.o.lies:
-            env["CHAOS_LIES"] = "1"
+        if self.o.lies:  # some ACKs after the last flush that counts
+            env.update(CHAOS_LIES="1", CHAOS_AT="send.23.before:40", CHAOS_FORGET="0:1")
         process_of, start = d, d.starts
         self.watch.at(4, lambda: self.next_life(process_of, start))
 

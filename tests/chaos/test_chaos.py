@@ -339,7 +339,7 @@ class Faults(unittest.TestCase):
         self.sound("disk.py", "full", "--faults", "1", "--time-limit", "60")
 
     def test_a_disk_that_lies_is_caught(self):
-        status, said = run("disk.py", "power", "--lies", "--faults", "4", "--commits", "30", "--time-limit", "10", "--patience", "3")
+        status, said = run("disk.py", "power", "--lies", "--faults", "2", "--time-limit", "60", "--patience", "3")
         self.assertEqual(status, 1, said)
         self.assertRegex(said, "WRONG I[19]")
 

@@ -381,6 +381,25 @@ static void test_without_room_only_ends_are_taken(void **unused)
     box_close(&x.b);
 }
 
+/* A step that is acknowledged speaks for all before it: none of those may have been passed over. */
+static void test_a_report_does_not_overtake_one_that_found_no_room(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 1, 1);
+    start(&x, 0, 1);
+    box_clear(&x.b);
+    farm_on_full(x.b.f, x.b.now, true, &x.b.g->fx);
+    report(&x, 0, 1, 1, 0.5);
+    farm_on_full(x.b.f, x.b.now, false, &x.b.g->fx);
+    report(&x, 0, 1, 2, 0.4);
+    assert_int_equal(box_count(&x.b, W, MSG_ACK), 0);
+    const union message *m = box_take(&x.b, W, MSG_ERROR);
+    assert_non_null(m);
+    assert_true(str_is(m->error.name, "STALE"));
+    box_close(&x.b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_draining_worker_gets_nothing),
         cmocka_unit_test(test_a_beat_corrects_a_drain),
         cmocka_unit_test(test_without_room_only_ends_are_taken),
+        cmocka_unit_test(test_a_report_does_not_overtake_one_that_found_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
