@@ -178,15 +178,22 @@ static _Noreturn void fail_at_rest(const struct sim *s)
     sim_fail(s, "I14: no rest long after the last fault: %s", text);
 }
 
+/* What was forged before the quiet may still come, so not once only. */
+static void end_misled(struct sim *s)
+{
+    for (size_t i = 0; s->misled && i < s->n_optimizers; i++)
+        optimizer_crash(s, &s->optimizers[i]);
+    s->misled = false;
+}
+
 static void come_to_rest(struct sim *s)
 {
     end_faults(s);
     malice_behave(s);
-    for (size_t i = 0; s->misled && i < s->n_optimizers; i++)
-        optimizer_crash(s, &s->optimizers[i]); /* and it is started again below */
     int64_t until = s->now + REST_WITHIN, next_start = 0;
     while (!at_rest(s)) {
         if (s->now >= next_start) { /* a worker that was ending may end now and leave a hole */
+            end_misled(s);
             start_all(s);
             next_start = s->now + 5 * SEC;
         }
