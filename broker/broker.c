@@ -11,12 +11,12 @@
 
 #include "alloc.h"
 #include "clock.h"
-#include "codec.h"
 #include "endpoint.h"
 #include "envelope.h"
 #include "fdwatch.h"
 #include "journal.h"
 #include "keyfile.h"
+#include "loading.h"
 #include "log.h"
 #include "place.h"
 #include "record_log.h"
@@ -54,6 +54,7 @@ struct broker {
     bool ending, flushed;
     int64_t kept_at, swept_at, watchdog_at;
     int64_t deaf_since; /* 0 = it reads */
+    uint64_t odd;       /* messages of several frames so far */
 };
 
 /* ---- groups ---- */
@@ -76,13 +77,19 @@ static void recycle(struct broker *b, struct group *g)
     b->spare[b->n_spare++] = g;
 }
 
+static void peer_gone(struct broker *b, uint64_t peer, int64_t now)
+{
+    farm_count(b->farm, peer, COUNT_UNSENT, 1);
+    farm_on_peer_gone(b->farm, now, peer, &b->gather->fx);
+}
+
 /* The group is durable: it speaks. */
 static void release(struct broker *b, struct group *g, int64_t now)
 {
     for (size_t i = 0; i < g->fx.n_messages; i++) {
         const struct fx_message *m = &g->fx.messages[i];
         if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
-            farm_on_peer_gone(b->farm, now, m->peer, &b->gather->fx);
+            peer_gone(b, m->peer, now);
     }
     for (size_t i = 0; i < g->fx.n_feed; i++) {
         const struct fx_feed *m = &g->fx.feed[i];
@@ -176,6 +183,9 @@ static void keep_house(struct broker *b, int64_t now)
         return;
     b->kept_at = now;
     farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
+    uint64_t odd = router_odd(b->router);
+    farm_count(b->farm, 0, COUNT_BAD_FRAME, odd - b->odd);
+    b->odd = odd;
     if (b->watchdog_at && now >= b->watchdog_at) {
         loop_notify("WATCHDOG=1", -1);
         b->watchdog_at = now + loop_watchdog_interval();
@@ -261,6 +271,12 @@ static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, e
     arm(b);
 }
 
+static void on_count(void *self, uint64_t peer, enum counter c, uint64_t n)
+{
+    struct broker *b = self;
+    farm_count(b->farm, peer, c, n);
+}
+
 static uint8_t on_role(void *self, uint64_t session)
 {
     const struct broker *b = self;
@@ -320,74 +336,10 @@ static void on_hup(struct loop *l)
 
 /* ---- start ---- */
 
-struct loading {
-    struct broker *b;
-    struct arena arena;
-    struct buf spec;
-};
-
-static err_t read_spec(struct loading *l, struct digest digest, struct envelope *env,
-                       struct errmsg *em)
-{
-    buf_clear(&l->spec);
-    err_t e = journal_blob(l->b->journal, digest, &l->spec, em);
-    if (e == ERR_OK)
-        e = envelope_read(buf_str(&l->spec), &l->arena, env, em);
-    return e == ERR_OK ? ERR_OK : errmsg_wrap(em, ERR_CORRUPT, "%s", l->b->o.db);
-}
-
-static err_t load_study(void *self, const struct study_image *i, struct errmsg *em)
-{
-    struct loading *l = self;
-    struct envelope env;
-    arena_clear(&l->arena);
-    err_t e = read_spec(l, i->spec, &env, em);
-    return e == ERR_OK ? farm_load_study(l->b->farm, i, buf_str(&l->spec), &env, em) : e;
-}
-
-static err_t load_trial(void *self, const struct trial_image *i, struct errmsg *em)
-{
-    struct loading *l = self;
-    return farm_load_trial(l->b->farm, i, em);
-}
-
-static err_t load_request(void *self, const struct msg_reply *answer, struct errmsg *em)
-{
-    struct loading *l = self;
-    (void)em;
-    farm_load_request(l->b->farm, answer);
-    return ERR_OK;
-}
-
-static err_t load_record(void *self, uint64_t seq, struct str body, struct errmsg *em)
-{
-    struct loading *l = self;
-    struct record r;
-    struct envelope env;
-    arena_clear(&l->arena);
-    err_t e = record_decode(&r, body, &l->arena, em);
-    if (e != ERR_OK || r.seq != seq)
-        return errmsg_set(em, ERR_CORRUPT, "%s: the journal's record %llu cannot be read",
-                          l->b->o.db, (unsigned long long)seq);
-    bool spec = r.kind == REC_STUDY_CREATED || r.kind == REC_SPEC_ADDED;
-    if (spec && (e = read_spec(l, r.digest, &env, em)) != ERR_OK)
-        return e;
-    return farm_load_record(l->b->farm, &r, spec ? buf_str(&l->spec) : (struct str){0},
-                            spec ? &env : NULL, em);
-}
-
 static err_t load(struct broker *b, struct errmsg *em)
 {
-    struct loading l = {.b = b};
-    struct journal_reader r = {&l, load_study, load_trial, load_request, load_record};
-    int64_t now = clock_now();
-    arena_init(&l.arena, 0);
-    farm_set_wall(b->farm, clock_wall_ms() - now / NS_PER_MS);
-    err_t e = journal_load(b->journal, &r, em);
-    if (e == ERR_OK)
-        e = farm_load_check(b->farm, em);
-    arena_fini(&l.arena);
-    buf_fini(&l.spec);
+    farm_set_wall(b->farm, clock_wall_ms() - clock_now() / NS_PER_MS);
+    err_t e = loading_run(b->journal, b->farm, b->o.db, em);
     if (e == ERR_OK)
         farm_load_done(b->farm, clock_now(), journal_ids(b->journal).last_seq, &b->gather->fx);
     return e;
@@ -480,7 +432,7 @@ static err_t open_sockets(struct broker *b, struct errmsg *em)
                                       : b->o.feed ? b->o.feed
                                                   : feed.text,
                               .curve = b->zauth ? &b->curve : NULL};
-    struct router_events ev = {b, on_message, on_bad, on_role, on_feed_wanted};
+    struct router_events ev = {b, on_message, on_bad, on_count, on_role, on_feed_wanted};
     if (c.feed)
         e = place_check(c.feed, em);
     if (e == ERR_OK)
@@ -517,8 +469,12 @@ err_t broker_open(struct broker **out, const struct broker_options *o, struct er
     if (!o->listen.n)
         b->o.listen = (struct opt_list){(const char **)listen_default, 1};
     b->gather = group_new();
-    struct journal_config jc = {
-        .file = o->db, .ballast = o->ballast, .sql_ns = o->sql_time, .wake = wake_loop, .self = b};
+    struct journal_config jc = {.file = o->db,
+                                .ballast = o->ballast,
+                                .sql_ns = o->sql_time,
+                                .envelope = envelope_read,
+                                .wake = wake_loop,
+                                .self = b};
     err_t e = journal_open(&b->journal, &jc, em);
     if (e == ERR_OK)
         e = open_loop(b, em);

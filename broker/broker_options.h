@@ -14,7 +14,7 @@ struct broker_options {
     int64_t sql_time;
     struct daemonopt common;
     const char *pid_file;
-    bool daemon, check;
+    bool daemon, check, examine;
 };
 
 extern const struct opt_table broker_options_table;

@@ -100,7 +100,8 @@ static void on_gap(void *self)
 
 static void on_malformed(void *self, const char *why)
 {
-    (void)self;
+    struct agent *a = self;
+    worker_count(a->core, COUNT_BAD_BROKER_FRAME, 1);
     LOG_W("FRAME-REFUSED", "why=\"%s\"", why);
 }
 
@@ -268,6 +269,7 @@ static void turn(struct agent *a, int64_t now)
     bool more;
     if (a->exiting)
         return;
+    worker_set_wall(a->core, clock_wall_ms() - now / NS_PER_MS);
     do {
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);

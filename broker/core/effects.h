@@ -44,7 +44,7 @@ struct fx_record {
     struct span body;
 };
 
-enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL };
+enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL, ASK_MACHINE, ASK_CHECK };
 /* A question to the store, answered after the group it stands in is durable; so it sees that group.
  */
 struct fx_ask {
@@ -56,7 +56,8 @@ struct fx_ask {
     uint32_t limit;
     /* ASK_BLOB: bytes [from, from + limit) of the blob; limit 0 asks only for its size. */
     struct digest digest;
-    /* ASK_SQL */
+    /* ASK_SQL; the answers of ASK_MACHINE (one row about file and process) and ASK_CHECK (a row a
+     * finding) look like its */
     const char *query; /* in the arena */
     const struct str *args;
     uint32_t n_args;

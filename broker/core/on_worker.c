@@ -11,6 +11,7 @@
 
 #include "json_check.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "verdict.h"
 #include "remote.h"
@@ -31,23 +32,28 @@ static void ack(const struct act *a, const struct session *s, struct named n, in
     effects_send(a->fx, s->peer, s->number, MSG_ACK, &m);
 }
 
-static void nak(const struct act *a, const struct session *s, struct named n, enum nak_code code)
+static void nak(const struct act *a, struct session *s, struct named n, enum nak_code code)
 {
+    static const enum counter causes[] = {
+        [NAK_SUPERSEDED] = COUNT_SUPERSEDED,   [NAK_FINISHED] = COUNT_FINISHED,
+        [NAK_UNKNOWN] = COUNT_UNKNOWN_ATTEMPT, [NAK_STALE] = COUNT_SUPERSEDED,
+        [NAK_NOT_OWNER] = COUNT_NOT_OWNER,     [NAK_FULL] = COUNT_DISK_FULL};
     struct msg_nak m = {.study = n.study,
                         .trial = n.trial,
                         .attempt = n.attempt,
                         .of = n.of,
                         .code = (uint8_t)code};
-    a->f->counts.naks++;
+    tally(a->f, s, causes[code], 1);
     effects_send(a->fx, s->peer, s->number, MSG_NAK, &m);
 }
 
-static void refuse(const struct act *a, const struct session *s, unsigned kind, const char *fault)
+static void refuse(const struct act *a, struct session *s, unsigned kind, const char *fault)
 {
+    tally(a->f, s, COUNT_INVALID_VALUE, 1);
     session_error(a->fx, s->peer, s->number, kind, ERR_INVALID, fault);
 }
 
-static struct trial *attempt_of(const struct act *a, const struct session *s, struct named n)
+static struct trial *attempt_of(const struct act *a, struct session *s, struct named n)
 {
     enum nak_code why;
     struct trial *t = verdict_attempt(a->f, s->worker, n.study, n.trial, n.attempt, &why);
@@ -56,11 +62,21 @@ static struct trial *attempt_of(const struct act *a, const struct session *s, st
     return t;
 }
 
+/* The disk is full: what is no end gets no answer and comes again. */
+static bool no_room(const struct act *a, struct session *s)
+{
+    tally(a->f, s, COUNT_DISK_FULL, a->f->full);
+    return a->f->full;
+}
+
 void on_worker_credit(const struct act *a, struct session *s, const union message *m)
 {
     struct worker *w = s->worker;
-    if (m->credit.total <= w->credit)
+    if (m->credit.total <= w->credit) {
+        tally(a->f, s, COUNT_OLD_CREDIT, 1);
         return;
+    }
+    tally(a->f, s, COUNT_EXCESS_CREDIT, m->credit.total - w->granted > w->slots);
     w->credit = m->credit.total;
     remote_gained(a->f, w);
 }
@@ -70,9 +86,11 @@ void on_worker_start(const struct act *a, struct session *s, const union message
     const struct msg_start *q = &m->start;
     struct named n = {q->study, q->trial, q->attempt, MSG_START};
     struct trial *t = attempt_of(a, s, n);
-    if (!t || (a->f->full && t->state == TRIAL_LEASED))
+    if (!t || (t->state == TRIAL_LEASED && no_room(a, s)))
         return;
-    if (t->state == TRIAL_LEASED) {
+    if (t->state != TRIAL_LEASED) {
+        tally(a->f, s, COUNT_REPEATED_START, 1);
+    } else {
         struct record r = {.kind = REC_STARTED,
                            .trial = t->number,
                            .attempt = t->attempt,
@@ -115,13 +133,15 @@ void on_worker_report(const struct act *a, struct session *s, const union messag
         return;
     }
     struct trial *t = attempt_of(a, s, n);
-    if (!t || a->f->full)
+    if (!t || no_room(a, s))
         return;
     const struct trial_image *im = &t->open->im;
     for (uint32_t i = 0; i < q->points.n; i++) {
         const struct point *p = &q->points.v[i];
-        if (im->has_step && p->step <= im->step)
+        if (im->has_step && p->step <= im->step) {
+            tally(a->f, s, COUNT_REPEATED_REPORT, 1);
             continue;
+        }
         struct record r = {.kind = REC_REPORTED,
                            .trial = t->number,
                            .attempt = t->attempt,
@@ -146,10 +166,11 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
         return;
     }
     struct trial *t = attempt_of(a, s, n);
-    if (!t || a->f->full)
+    if (!t || no_room(a, s))
         return;
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
+    tally(a->f, s, COUNT_REPEATED_CHECKPOINT, !newer);
     if (newer && q->uri.n) {
         struct record r = {.kind = REC_CHECKPOINTED,
                            .trial = t->number,
@@ -246,6 +267,7 @@ void on_worker_final(const struct act *a, struct session *s, const union message
     struct study *study = study_get(a->f, q->study);
     t = study ? trial_get(study, q->trial) : NULL;
     if (t && ended_so(t, q->attempt, q->status == FINAL_ERROR ? CLOSE_CRASH : CLOSE_RELEASED)) {
+        tally(a->f, s, COUNT_REPEATED_FINAL, 1);
         ack(a, s, n, 0);
     } else if (t && verdict_adoptable(t, q->attempt) && q->status == FINAL_OK) {
         verb_adopt(a, t, s->worker);
@@ -273,6 +295,7 @@ void on_worker_release(const struct act *a, struct session *s, const union messa
     struct study *study = study_get(a->f, q->study);
     t = study ? trial_get(study, q->trial) : NULL;
     bool known = t && (ended_so(t, q->attempt, CLOSE_RELEASED) || verdict_adoptable(t, q->attempt));
+    tally(a->f, s, COUNT_REPEATED_RELEASE, known);
     if (known)
         ack(a, s, n, 0);
     else

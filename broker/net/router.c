@@ -30,8 +30,11 @@ struct listener {
     struct zsock *sock;
     unsigned index;
 };
-struct counter {
-    uint64_t peer, session, sent, seen;
+/* Sequence numbers of a connection's current session. */
+struct numbers {
+    uint64_t peer, session, sent;
+    uint64_t seen; /* everything up to it came */
+    uint64_t last; /* the greatest that came; 0 = none yet */
 };
 struct router {
     struct router_events ev;
@@ -39,7 +42,7 @@ struct router {
     size_t n_listeners;
     struct zsock *feed;
     size_t subscriptions;
-    struct idmap counters;
+    struct idmap numbers;
     struct arena arena;
     struct buf out;
 };
@@ -65,22 +68,48 @@ static struct str peer_id(uint64_t key, char out[ID_LIMIT])
     return str_make(out, n);
 }
 
-static struct counter *counter_of(struct router *r, uint64_t peer, uint64_t session)
+static struct numbers *numbers_of(struct router *r, uint64_t peer, uint64_t session)
 {
-    struct counter *c = idmap_get(&r->counters, peer);
+    struct numbers *c = idmap_get(&r->numbers, peer);
     if (!c) {
         c = alloc_zero(sizeof *c);
         c->peer = peer;
-        idmap_put(&r->counters, peer, c);
+        idmap_put(&r->numbers, peer, c);
     }
     if (c->session != session) {
         c->session = session;
-        c->sent = c->seen = 0;
+        c->sent = c->seen = c->last = 0;
     }
     return c;
 }
 
 /* ---- in ---- */
+
+static void count(struct router *r, uint64_t peer, enum counter c, uint64_t n)
+{
+    r->ev.count(r->ev.self, peer, c, n);
+}
+
+static void refuse(struct router *r, uint64_t peer, const struct frame *f, enum counter c, err_t e,
+                   const char *text)
+{
+    count(r, peer, c, 1);
+    r->ev.bad(r->ev.self, peer, f->session, f->kind, e, text);
+}
+
+/* A sender's numbers rise by one within a session. One that does not count its frames says 0. */
+static void follow(struct router *r, struct numbers *n, const struct frame *f)
+{
+    if (f->seq == n->seen + 1)
+        n->seen = f->seq;
+    if (f->seq > n->last) {
+        if (n->last && f->seq != n->last + 1)
+            count(r, n->peer, COUNT_MISSING_FRAMES, f->seq - n->last - 1);
+        n->last = f->seq;
+    } else if (f->seq) {
+        count(r, n->peer, COUNT_REPEATED_FRAME, 1);
+    }
+}
 
 static void deliver(struct router *r, uint64_t peer, const struct frame *f)
 {
@@ -90,7 +119,7 @@ static void deliver(struct router *r, uint64_t peer, const struct frame *f)
     arena_clear(&r->arena);
     err_t e = message_decode(&m, f->kind, f->body, &r->arena, &em);
     if (e != ERR_OK) {
-        r->ev.bad(r->ev.self, peer, f->session, f->kind, e, em.text);
+        refuse(r, peer, f, COUNT_INVALID_BODY, e, em.text);
         return;
     }
     struct farm_input in = {.peer = peer, .session = f->session, .kind = f->kind, .msg = &m};
@@ -113,25 +142,26 @@ static void on_frame(void *self, struct str id, struct str bytes)
     if (!peer)
         return;
     err_t e = frame_read(&f, bytes, FRAME_LIMIT, &em);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
+        count(r, peer, e == ERR_CORRUPT ? COUNT_BAD_CHECKSUM : COUNT_BAD_FRAME, 1);
         return;
+    }
     if (f.major != PROTO_MAJOR) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_VERSION,
-                  "this broker speaks protocol version 1 only");
+        refuse(r, peer, &f, COUNT_OTHER_VERSION, ERR_VERSION,
+               "this broker speaks protocol version 1 only");
         return;
     }
     if (!message_known(f.kind)) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_UNSUPPORTED, "unknown kind of message");
+        refuse(r, peer, &f, COUNT_UNKNOWN_KIND, ERR_UNSUPPORTED, "unknown kind of message");
         return;
     }
     if (bytes.n > FRAME_LIMIT_WORKER && r->ev.role(r->ev.self, f.session) == ROLE_WORKER) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_LIMIT,
-                  "a worker's frame is at most 256 KiB");
+        refuse(r, peer, &f, COUNT_TOO_LARGE, ERR_LIMIT, "a worker's frame is at most 256 KiB");
         return;
     }
-    struct counter *c = idmap_get(&r->counters, peer);
-    if (c && c->session == f.session && f.seq == c->seen + 1)
-        c->seen = f.seq;
+    struct numbers *n = idmap_get(&r->numbers, peer);
+    if (n && n->session == f.session)
+        follow(r, n, &f);
     deliver(r, peer, &f);
 }
 
@@ -157,7 +187,7 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
     char id[ID_LIMIT];
     if (index >= r->n_listeners)
         return false;
-    struct counter *c = counter_of(r, peer, session);
+    struct numbers *c = numbers_of(r, peer, session);
     struct frame f = {.major = PROTO_MAJOR,
                       .kind = (uint8_t)kind,
                       .session = session,
@@ -212,7 +242,7 @@ err_t router_open(struct router **out, struct loop *l, void *zmq, const struct r
 {
     struct router *r = alloc_zero(sizeof *r);
     r->ev = *ev;
-    idmap_init(&r->counters);
+    idmap_init(&r->numbers);
     arena_init(&r->arena, ARENA_LIMIT);
     buf_init(&r->out, (size_t)2 * FRAME_LIMIT);
     err_t e = c->n_listen <= ROUTER_LISTENS
@@ -247,12 +277,20 @@ const char *router_feed(const struct router *r)
 void router_sweep(struct router *r, bool (*known)(void *self, uint64_t peer), void *self)
 {
     size_t pos = 0;
-    for (struct counter *c; (c = idmap_next(&r->counters, &pos));) {
+    for (struct numbers *c; (c = idmap_next(&r->numbers, &pos));) {
         if (known(self, c->peer))
             continue;
-        idmap_remove(&r->counters, c->peer);
+        idmap_remove(&r->numbers, c->peer);
         free(c);
     }
+}
+
+uint64_t router_odd(const struct router *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->n_listeners; i++)
+        n += zsock_stats(r->listeners[i].sock).malformed;
+    return n;
 }
 
 void router_pause(struct router *r, bool pause)
@@ -277,9 +315,9 @@ void router_close(struct router *r)
         zsock_close(r->listeners[i].sock);
     zsock_close(r->feed);
     size_t pos = 0;
-    for (struct counter *c; (c = idmap_next(&r->counters, &pos));)
+    for (struct numbers *c; (c = idmap_next(&r->numbers, &pos));)
         free(c);
-    idmap_fini(&r->counters);
+    idmap_fini(&r->numbers);
     arena_fini(&r->arena);
     buf_fini(&r->out);
     free(r);

@@ -27,6 +27,35 @@ static const struct fs_name refused[] = {
     {0x73757245, "Coda"}, {0x0bd00bd0, "Lustre"}, {0x7461636f, "OCFS2"},
 };
 
+static const struct fs_name fine[] = {
+    {0xef53, "ext4"},    {0x58465342, "XFS"},  {0x9123683e, "Btrfs"},   {0x01021994, "tmpfs"},
+    {0x2fc12fc1, "ZFS"}, {0xf2f52010, "F2FS"}, {0x794c7630, "overlay"}, {0x858458f6, "ramfs"},
+};
+
+static const char *known_name(unsigned long magic)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        if (refused[i].magic == magic)
+            return refused[i].name;
+    }
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        if (fine[i].magic == magic)
+            return fine[i].name;
+    }
+    return NULL;
+}
+
+void dbguard_fs_name(const char *file, char *out, size_t size)
+{
+    struct statfs s;
+    unsigned long magic = statfs(file, &s) == 0 ? (unsigned long)s.f_type & 0xffffffffUL : 0;
+    const char *name = known_name(magic);
+    if (name)
+        snprintf(out, size, "%s", name);
+    else
+        snprintf(out, size, "0x%lx", magic);
+}
+
 static bool path_with(char out[PATH_MAX], const char *file, const char *suffix)
 {
     int n = snprintf(out, PATH_MAX, "%s%s", file, suffix);

@@ -223,6 +223,18 @@ static err_t check(const char *file, int64_t id, int64_t version, struct errmsg 
     return ERR_OK;
 }
 
+err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em)
+{
+    int64_t version = number(db, "PRAGMA user_version");
+    err_t e = check(file, number(db, "PRAGMA application_id"), version, em);
+    if (e == ERR_OK && version < DB_VERSION)
+        e = errmsg_set(em, ERR_VERSION,
+                       "%s is of an older version (%lld) of the database; start a broker on it "
+                       "first",
+                       file, (long long)version);
+    return e;
+}
+
 err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em)
 {
     int64_t objects = number(db, "SELECT count(*) FROM sqlite_schema");

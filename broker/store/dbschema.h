@@ -13,5 +13,7 @@
  * ERR_VERSION, ERR_INVALID (a database, but not ours) or ERR_CORRUPT with a sentence that names
  * `file`; nothing is changed then. */
 err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em) MUST_CHECK;
+/* The same checks without a change; ERR_VERSION for an older version too. */
+err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em) MUST_CHECK;
 
 #endif

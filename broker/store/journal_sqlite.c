@@ -16,8 +16,10 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "checkup.h"
 #include "clock.h"
 #include "dbguard.h"
+#include "machine.h"
 #include "sqlite_db.h"
 #include "sqlite_sql.h"
 
@@ -27,6 +29,7 @@
 #define SQL_NS       (5 * NS_PER_S)
 #define SQL_BYTES    (8u << 20)
 #define WAL_LIMIT    (64u << 20)
+#define CHECK_NS     (5 * NS_PER_MS)
 #define ROOM_MINIMUM (16u << 20) /* free bytes for going on after a full disk without a ballast */
 
 struct journal_sqlite {
@@ -45,8 +48,9 @@ struct journal_sqlite {
     bool stop, full;
     struct journal_stats stats;
 };
-struct question {
+struct question { /* one of the two */
     struct sql_run *run;
+    struct checkup *check;
     struct list link;
 };
 
@@ -132,6 +136,20 @@ static void post(struct journal_sqlite *s, struct group *g)
     s->c.wake(s->c.self);
 }
 
+static void question_free(struct question *q)
+{
+    list_remove(&q->link);
+    sql_run_free(q->run);
+    checkup_free(q->check);
+    free(q);
+}
+
+static void questions_free(struct journal_sqlite *s)
+{
+    LIST_FOREACH_SAFE (it, tmp, &s->questions)
+        question_free(CONTAINER_OF(it, struct question, link));
+}
+
 /* For questions: a group, or the end. */
 static bool something_waits(void *self)
 {
@@ -142,18 +160,38 @@ static bool something_waits(void *self)
     return waits;
 }
 
-static void take_questions(struct journal_sqlite *s, struct group *g)
+static void begin_question(struct journal_sqlite *s, const struct fx_ask *ask)
 {
     struct sql_limits limits = {s->c.sql_ns, s->c.sql_bytes, something_waits, s};
+    struct question *q = alloc_zero(sizeof *q);
+    if (ask->kind == ASK_SQL)
+        q->run = sql_run_new(&s->db, ask, &limits);
+    else
+        q->check = checkup_new(&s->db, ask, s->c.envelope, true);
+    list_push(&s->questions, &q->link);
+}
+
+static void answer_machine(struct journal_sqlite *s, const struct fx_ask *ask, struct group *g)
+{
+    struct machine_store m = {
+        .file = s->c.file, .ballast = s->c.ballast, .log_bytes = db_log_bytes(&s->db)};
+    pthread_mutex_lock(&s->lock);
+    m.full = s->full;
+    m.stats = s->stats;
+    pthread_mutex_unlock(&s->lock);
+    machine_answer(&m, ask, g, s->durable_seq);
+}
+
+static void take_questions(struct journal_sqlite *s, struct group *g)
+{
     for (size_t i = 0; i < g->fx.n_asks; i++) {
         const struct fx_ask *ask = &g->fx.asks[i];
-        if (ask->kind != ASK_SQL) {
+        if (ask->kind == ASK_SQL || (ask->kind == ASK_CHECK && s->c.envelope))
+            begin_question(s, ask);
+        else if (ask->kind == ASK_MACHINE)
+            answer_machine(s, ask, g);
+        else
             db_answer(&s->db, ask, g, s->durable_seq);
-            continue;
-        }
-        struct question *q = alloc_zero(sizeof *q);
-        q->run = sql_run_new(&s->db, ask, &limits);
-        list_push(&s->questions, &q->link);
     }
 }
 
@@ -171,23 +209,23 @@ static void serve_question(struct journal_sqlite *s)
     struct question *q = LIST_FIRST(&s->questions, struct question, link);
     struct group *g = group_new();
     list_remove(&q->link);
-    if (sql_run_slice(q->run, g, s->durable_seq))
+    bool last =
+        q->run ? sql_run_slice(q->run, g, s->durable_seq) : checkup_slice(q->check, g, CHECK_NS);
+    if (last)
         free(q);
     else
         list_push(&s->questions, &q->link);
-    post(s, g);
+    if (g->n_answers)
+        post(s, g);
+    else
+        group_free(g);
 }
 
 /* Somebody removed or replaced the file: what is acknowledged from now on would be found by no
  * later start. All of it is still here, so it is written out before the end. */
 static void end_without_file(struct journal_sqlite *s)
 {
-    LIST_FOREACH_SAFE (it, tmp, &s->questions) {
-        struct question *q = CONTAINER_OF(it, struct question, link);
-        list_remove(&q->link);
-        sql_run_free(q->run);
-        free(q);
-    }
+    questions_free(s);
     int rc = db_rescue(&s->db);
     if (rc == SQLITE_OK) {
         fprintf(stderr,
@@ -344,11 +382,7 @@ static void on_close(struct journal *j)
     struct journal_sqlite *s = of(j);
     if (s->started)
         end_thread(s);
-    LIST_FOREACH_SAFE (it, tmp, &s->questions) {
-        struct question *q = CONTAINER_OF(it, struct question, link);
-        sql_run_free(q->run);
-        free(q);
-    }
+    questions_free(s);
     for (struct group *g; (g = on_done(j));)
         group_free(g);
     if (s->started && !db_in_place(&s->db))

@@ -39,6 +39,9 @@ struct db {
 
 err_t db_open(struct db *d, const char *file, struct journal_ids *ids,
               struct errmsg *em) MUST_CHECK;
+/* Only to be read, with nothing in it changed: no lock of ours, no new epoch. Refused while a
+ * broker has it. */
+err_t db_open_reading(struct db *d, const char *file, struct errmsg *em) MUST_CHECK;
 void db_close(struct db *d);
 /* The file still stands under its name. */
 bool db_in_place(const struct db *d);
@@ -58,6 +61,10 @@ uint64_t db_log_bytes(const struct db *d);
 err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq,
               struct errmsg *em) MUST_CHECK;
 err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg *em) MUST_CHECK;
+#define DB_DECIDE 64
+/* A row of study_row (trial_row), all columns, as an image; texts are valid until the next step. */
+void db_study_image(sqlite3_stmt *st, struct study_image *s);
+void db_trial_image(sqlite3_stmt *st, struct trial_image *t, int64_t decide[DB_DECIDE]);
 /* Answers a question about records or blobs into g. */
 void db_answer(struct db *d, const struct fx_ask *ask, struct group *g, uint64_t seq);
 

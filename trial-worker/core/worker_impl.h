@@ -5,6 +5,7 @@
 #include "attempt.h"
 #include "idmap.h"
 #include "rng.h"
+#include "told.h"
 
 #define LINK_BEATS        16 /* beats whose sending time is remembered */
 #define LINK_HELLO_NS     (15 * NS_PER_S)
@@ -54,6 +55,9 @@ struct worker {
     struct outbox_window window;
     struct link link;
     struct drain drain;
+    struct told told;
+    int64_t wall_offset; /* ms; wall clock minus now, if has_wall */
+    bool has_wall;
     uint64_t next_run;
 };
 
