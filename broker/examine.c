@@ -8,7 +8,22 @@
 #include "envelope.h"
 #include "json.h"
 
-static void refused(const char *text, struct buf *out)
+static const char *advice(err_t e)
+{
+    switch (e) {
+    case ERR_EXISTS:
+        return "ask the broker that has it (--broker ADDRESS), or stop it first";
+    case ERR_VERSION:
+        return "use the tunefarm that wrote it, or bring it to this version by starting a broker "
+               "on it";
+    case ERR_CORRUPT:
+        return "restore the last backup; keep this file for a look at what happened";
+    default:
+        return "name the database of a farm: --db FILE";
+    }
+}
+
+static void refused(err_t e, const char *text, struct buf *out)
 {
     struct jsonw w;
     jsonw_init(&w, out);
@@ -16,7 +31,7 @@ static void refused(const char *text, struct buf *out)
     jsonw_strz(&w, "database");
     jsonw_strz(&w, "FAIL");
     jsonw_strz(&w, text);
-    jsonw_strz(&w, "");
+    jsonw_strz(&w, advice(e));
     jsonw_end(&w);
     buf_addc(out, '\n');
 }
@@ -26,8 +41,9 @@ int examine(const char *file)
     struct errmsg em = {{0}};
     struct buf out = {0};
     struct group *g = group_new();
-    if (checkup_file(file, envelope_read, g, &em) != ERR_OK)
-        refused(em.text, &out);
+    err_t e = checkup_file(file, envelope_read, g, &em);
+    if (e != ERR_OK)
+        refused(e, em.text, &out);
     for (size_t i = 0; i < g->n_answers; i++) {
         for (uint32_t k = 0; k < g->answers[i].n_lines; k++) {
             buf_add_str(&out, g->answers[i].lines[k]);

@@ -179,7 +179,7 @@ void farm_on_message(struct farm *f, int64_t now, const struct farm_input *in, s
     struct session *s = current_session(&a, in);
     if (!s)
         return;
-    s->seen = now;
+    s->seen = s->heard = now;
     if (!(roles_of(in->kind) >> s->role & 1)) {
         tally(f, s, COUNT_REFUSED_ROLE, 1);
         session_error(fx, in->peer, in->session, in->kind, ERR_REFUSED,

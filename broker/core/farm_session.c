@@ -70,7 +70,7 @@ static struct session *session_new(const struct act *a, const struct farm_input 
     list_init(&s->studies);
     list_init(&s->streams);
     list_init(&s->in_role);
-    s->seen = a->now;
+    s->seen = s->heard = a->now;
     heap_insert(&f->leases, &s->lease, a->now + f->c.lease_ns);
     idmap_put(&f->sessions, s->number, s);
     idmap_put(&f->peers, s->peer, s);

@@ -111,7 +111,8 @@ struct session {
     uint8_t role;
     struct id128 id;
     char *name, *host;
-    int64_t seen;           /* last valid message */
+    int64_t seen;           /* last valid message; earlier if its connection seems to be gone */
+    int64_t heard;          /* last valid message */
     struct heap_node lease; /* farm->leases; key may be early, is checked against seen */
     struct worker *worker;
     struct list studies; /* of study.in_optimizer */

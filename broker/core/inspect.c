@@ -136,7 +136,7 @@ static void tell_peers(struct rows *r)
         jsonw_strz(w, s->host);
         put_id(w, s->id);
         jsonw_strz(w, s->version);
-        jsonw_i64(w, (r->a->now - s->seen) / NS_PER_MS);
+        jsonw_i64(w, (r->a->now - s->heard) / NS_PER_MS);
         if (s->has_clock)
             jsonw_i64(w, s->clock_ms);
         else

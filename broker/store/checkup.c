@@ -550,12 +550,14 @@ void checkup_free(struct checkup *c)
     free(c);
 }
 
-bool checkup_slice(struct checkup *c, struct group *g, int64_t budget_ns)
+bool checkup_slice(struct checkup *c, struct group *g, int64_t budget_ns, bool (*waits)(void *self),
+                   void *self)
 {
     int64_t until = clock_now() + budget_ns;
     look_where(c);
-    while (c->stage != STAGE_DONE && clock_now() < until)
+    do
         go_on(c);
+    while (c->stage != STAGE_DONE && clock_now() < until && !(waits && waits(self)));
     if (c->stage != STAGE_DONE)
         return false;
     put_answer(c, g);
@@ -571,7 +573,7 @@ err_t checkup_file(const char *file, journal_envelope *envelope, struct group *g
     if (e != ERR_OK)
         return e;
     struct checkup *c = checkup_new(&d, &ask, envelope, false);
-    while (!checkup_slice(c, g, NS_PER_S))
+    while (!checkup_slice(c, g, NS_PER_S, NULL, NULL))
         continue;
     db_close(&d);
     return ERR_OK;

@@ -10,9 +10,11 @@ struct checkup;
 /* running: the pages of a large database are left out, because SQLite looks at them in one go. */
 struct checkup *checkup_new(struct db *d, const struct fx_ask *ask, journal_envelope *envelope,
                             bool running);
-/* Goes on for about budget_ns. True: it is done, its findings are an answer in g (columns check,
- * status, text, advice), and the checkup is freed. */
-bool checkup_slice(struct checkup *c, struct group *g, int64_t budget_ns);
+/* Goes on for about budget_ns, or until something waits (asked often; NULL = nothing ever does).
+ * True: it is done, its findings are an answer in g (columns check, status, text, advice), and the
+ * checkup is freed. */
+bool checkup_slice(struct checkup *c, struct group *g, int64_t budget_ns, bool (*waits)(void *self),
+                   void *self);
 void checkup_free(struct checkup *c); /* NULL is legal */
 
 /* All of it for the file of a broker that does not run; findings as one answer in g. */

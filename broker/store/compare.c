@@ -37,9 +37,9 @@ static const struct column of_trial[] = {
     AT(trial_image, error, IS_STR),         AT(trial_image, why_text, IS_STR),
     AT(trial_image, n_decide, IS_U32),
 };
-#define COUNT(state)                                                                               \
+#define COUNT(name, state)                                                                         \
     {                                                                                              \
-#state, offsetof(struct study_image, count[TRIAL_##state]), IS_U64                         \
+        name, offsetof(struct study_image, count[TRIAL_##state]), IS_U64                           \
     }
 static const struct column of_study[] = {
     AT(study_image, name, IS_STR),
@@ -59,16 +59,16 @@ static const struct column of_study[] = {
     AT(study_image, best_trial, IS_U64),
     AT(study_image, created_ms, IS_I64),
     AT(study_image, ended_ms, IS_I64),
-    COUNT(QUEUED),
-    COUNT(LEASED),
-    COUNT(RUNNING),
-    COUNT(STOPPING),
-    COUNT(PAUSED),
-    COUNT(DELAYED),
-    COUNT(COMPLETE),
-    COUNT(PRUNED),
-    COUNT(FAILED),
-    COUNT(CANCELLED),
+    COUNT("queued", QUEUED),
+    COUNT("leased", LEASED),
+    COUNT("running", RUNNING),
+    COUNT("stopping", STOPPING),
+    COUNT("paused", PAUSED),
+    COUNT("delayed", DELAYED),
+    COUNT("complete", COMPLETE),
+    COUNT("pruned", PRUNED),
+    COUNT("failed", FAILED),
+    COUNT("cancelled", CANCELLED),
 };
 
 static const size_t sizes[] = {

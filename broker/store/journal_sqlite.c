@@ -209,8 +209,8 @@ static void serve_question(struct journal_sqlite *s)
     struct question *q = LIST_FIRST(&s->questions, struct question, link);
     struct group *g = group_new();
     list_remove(&q->link);
-    bool last =
-        q->run ? sql_run_slice(q->run, g, s->durable_seq) : checkup_slice(q->check, g, CHECK_NS);
+    bool last = q->run ? sql_run_slice(q->run, g, s->durable_seq)
+                       : checkup_slice(q->check, g, CHECK_NS, something_waits, s);
     if (last)
         free(q);
     else

@@ -1,7 +1,7 @@
-/* The only file of the command line that knows ZeroMQ. A command is a straight line of requests, so
- * the link blocks: one poll on the socket, its monitor and, if the caller has one, a descriptor of
- * signals. Whatever happens to the connection, the caller sees an answer, a renewed session, or one
- * sentence.
+/* The file of the command line that knows ZeroMQ (feedprobe.c listens for a moment). A command is a
+ * straight line of requests, so the link blocks: one poll on the socket, its monitor and, if the
+ * caller has one, a descriptor of signals. Whatever happens to the connection, the caller sees an
+ * answer, a renewed session, or one sentence.
  *
  * The monitor is watched because a DEALER reconnects silently: without it a broker's restart would
  * be noticed a beat later only. Called by source.c, upload.c, follow.c and the commands. It must

@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"replay", "recompute every proposal from the journal", cmd_replay, NULL},
     {"logs", "show the output of a trial", cmd_logs, NULL},
     {"workers", "list workers", cmd_workers, NULL},
+    {"doctor", "look for what is wrong", cmd_doctor, NULL},
     {"sql", "ask the farm's database", cmd_sql, NULL},
     {"report", "report a loss from a shell script inside a trial", cmd_report, NULL},
     {"broker", "the daemon that remembers", NULL, "broker"},
