@@ -145,7 +145,7 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
 
 int cmd_doctor(int argc, char **argv)
 {
-    struct doctor_settings s;
+    struct doctor_settings s = {.status = 0};
     int code = client_main(&doctor_table, &s, &s.client, argc, argv, 0, 0, work);
     return code ? 2 : s.status;
 }

@@ -393,8 +393,9 @@ static err_t time_answers(struct asking *a, const struct farmcheck *f, struct er
     }
     a->quiet = false;
     qsort(took, ASKS, sizeof *took, compare_i64);
-    double ms = (double)took[ASKS / 2] / (double)NS_PER_MS;
-    if (took[ASKS / 2] > SLOW_NS)
+    int64_t median = took[(ASKS - 1) / 2];
+    double ms = (double)median / (double)NS_PER_MS;
+    if (median > SLOW_NS)
         diagnosis_add(a->d, HEALTH_WARN, "broker", "see the load of its machine and the network",
                       "%s answers within %.0f ms (median of %d)", f->endpoint, ms, ASKS);
     else

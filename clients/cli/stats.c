@@ -11,10 +11,10 @@
 static struct stats_peer *peer_of(struct stats *s, const struct row *r)
 {
     struct str id = row_text(r, "id");
-    struct stats_peer *last = s->n_peers ? &s->peers[s->n_peers - 1] : NULL;
-    if (last && str_is(id, last->id)) /* rows of one peer follow one another */
-        return last;
-    if (s->n_peers == s->cap) {
+    /* Rows of one peer follow one another. */
+    if (s->n_peers && str_is(id, s->peers[s->n_peers - 1].id))
+        return &s->peers[s->n_peers - 1];
+    if (!s->peers || s->n_peers == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 16;
         s->peers = alloc_grow(s->peers, s->cap, sizeof *s->peers);
     }

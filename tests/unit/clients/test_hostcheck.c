@@ -106,6 +106,7 @@ static void root(void **state)
     snprintf(path, sizeof path, "%s/a/b", dir.path);
     hostcheck_root(&d, path);
     assert_non_null(strstr(buf_z(&d.out), "can write to"));
+    teardown(NULL);
     setup(NULL);
     snprintf(file, sizeof file, "%s/file", dir.path);
     tempdir_write(file, STR("x"));
