@@ -12,20 +12,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-struct fs_name {
-    unsigned long magic;
-    const char *name;
-};
-/* From statfs(2) and linux/magic.h. FUSE may be anything; sshfs and the like are what it is mostly.
- */
-static const struct fs_name refused[] = {
-    {0x6969, "NFS"},      {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},  {0x517b, "SMB"},
-    {0x65735546, "FUSE"}, {0x5346414f, "AFS"},    {0x01021997, "9P"},    {0x00c36400, "Ceph"},
-    {0x73757245, "Coda"}, {0x0bd00bd0, "Lustre"}, {0x7461636f, "OCFS2"},
-};
+#include "netfs.h"
 
 static bool path_with(char out[PATH_MAX], const char *file, const char *suffix)
 {
@@ -60,21 +49,6 @@ void dbguard_unlock(int fd)
         close(fd);
 }
 
-static err_t check_fs(int fd, const char *file, struct errmsg *em)
-{
-    struct statfs s;
-    if (fstatfs(fd, &s) != 0)
-        return errmsg_set(em, ERR_IO, "%s: %s", file, strerror(errno));
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (((unsigned long)s.f_type & 0xffffffffUL) == refused[i].magic)
-            return errmsg_set(
-                em, ERR_REFUSED,
-                "%s is on a %s file system, where a database is not safe; put it on a local disk",
-                file, refused[i].name);
-    }
-    return ERR_OK;
-}
-
 err_t dbguard_place(const char *file, struct errmsg *em)
 {
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
@@ -86,7 +60,7 @@ err_t dbguard_place(const char *file, struct errmsg *em)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         e = errmsg_set(em, ERR_INVALID, "%s is no regular file", file);
     if (e == ERR_OK)
-        e = check_fs(fd, file, em);
+        e = netfs_refuse(fd, file, em);
     close(fd);
     return e;
 }
