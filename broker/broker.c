@@ -15,6 +15,7 @@
 #include "endpoint.h"
 #include "envelope.h"
 #include "fdwatch.h"
+#include "hash.h"
 #include "journal.h"
 #include "keyfile.h"
 #include "log.h"
@@ -331,6 +332,8 @@ static err_t read_spec(struct loading *l, struct digest digest, struct envelope 
 {
     buf_clear(&l->spec);
     err_t e = journal_blob(l->b->journal, digest, &l->spec, em);
+    if (e == ERR_OK && !digest_eq(hash_bytes(buf_str(&l->spec)), digest))
+        e = errmsg_set(em, ERR_CORRUPT, "a specification in it is damaged");
     if (e == ERR_OK)
         e = envelope_read(buf_str(&l->spec), &l->arena, env, em);
     return e == ERR_OK ? ERR_OK : errmsg_wrap(em, ERR_CORRUPT, "%s", l->b->o.db);
@@ -546,7 +549,13 @@ err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct
     err_t e = journal_start(b->journal, em);
     if (e != ERR_OK)
         return e;
+    struct journal_ids ids = journal_ids(b->journal);
     struct farm_counts n = farm_counts(b->farm);
+    if (ids.restored || ids.copied)
+        LOG_W("TIMELINE",
+              "db=%s why=%s text=\"attempts that workers hold of the farm before are "
+              "ended\"",
+              b->o.db, ids.restored ? "restored" : "copied");
     LOG_I("READY", "db=%s epoch=%llu listen=%s feed=%s studies=%llu trials=%llu open=%llu", b->o.db,
           (unsigned long long)journal_ids(b->journal).epoch, router_endpoint(b->router, 0),
           router_feed(b->router), (unsigned long long)n.studies, (unsigned long long)n.trials,

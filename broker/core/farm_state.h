@@ -68,7 +68,8 @@ struct study {
     uint8_t state;
     bool paused; /* nothing is granted or asked for */
     uint64_t seq, study_seq, n_trials, next_draw;
-    char *why; /* of the close; owned; may be NULL */
+    uint64_t compacted; /* study_seq up to which intermediate reports may be missing */
+    char *why;          /* of the close; owned; may be NULL */
     uint32_t optimizer_epoch;
     uint64_t count[TRIAL_CANCELLED + 1];
     bool has_best;
@@ -164,7 +165,18 @@ struct pending {  /* a question under way */
     uint64_t offset, to;
     bool first;
 };
-enum pending_kind { PENDING_STREAM, PENDING_BLOB, PENDING_HAVE, PENDING_SQL };
+enum pending_kind { PENDING_STREAM, PENDING_BLOB, PENDING_HAVE, PENDING_SQL, PENDING_UPKEEP };
+
+/* A backup or a compaction: under way while parts_done < parts, else how the last one ended. */
+struct upkeep {
+    struct id128 request;
+    bool known, backup;
+    uint32_t parts, parts_done; /* questions to the store: one, or one for each study */
+    uint64_t before, at, of;    /* in done parts, in this one, in all: bytes or records */
+    uint64_t seq, dropped, free;
+    err_t fault;
+    char *error; /* owned */
+};
 
 struct kept_answer {
     struct id128 request;
@@ -215,6 +227,7 @@ struct farm {
     struct budget put_budget;
     size_t n_puts;
     uint32_t n_sql;
+    struct upkeep upkeep;
     int64_t beacon_at, grace_until;
     struct farm_counts counts;
     struct id128 *worker_ids; /* of every worker that ever had a trial, by remote_number() - 1 */

@@ -24,14 +24,23 @@ enum db_statement {
     DB_META_GET,
     DB_BY_SEQ,
     DB_BY_STUDY,
+    DB_BACKWARDS,
+    DB_DROP,
+    DB_TRIAL_STATE,
     DB_STATEMENTS
 };
+
+#define DB_PAGE 4096u
+
+/* What a slice of upkeep says: more, later, or that it was the last. */
+enum chore { CHORE_ON, CHORE_WAIT, CHORE_LAST };
 
 struct db {
     sqlite3 *sql;
     sqlite3_stmt *st[DB_STATEMENTS];
     char *file;
     int lock;
+    bool shrinks;  /* free pages can be given back */
     int log_pages; /* in the write-ahead log, after the last commit */
     dev_t dev;     /* with ino: which file it was when it was opened */
     ino_t ino;
@@ -39,7 +48,9 @@ struct db {
 
 err_t db_open(struct db *d, const char *file, struct journal_ids *ids,
               struct errmsg *em) MUST_CHECK;
-void db_close(struct db *d);
+/* Everything was read and is fine: the start becomes durable. */
+err_t db_begin(struct db *d, struct errmsg *em) MUST_CHECK;
+void db_close(struct db *d); /* without db_begin() nothing was changed */
 /* The file still stands under its name. */
 bool db_in_place(const struct db *d);
 /* Writes everything to FILE.rescued, which must not exist; its SQLite code. */
@@ -47,6 +58,12 @@ int db_rescue(struct db *d);
 /* The statement, prepared at first use; aborts if it cannot be. Reset it when done. */
 sqlite3_stmt *db_use(struct db *d, enum db_statement s);
 int db_run(struct db *d, enum db_statement s); /* without parameters */
+
+int64_t db_number(sqlite3 *sql, const char *query); /* its first value; 0 if there is none */
+/* Commits are not flushed (true), or are again. */
+int db_unflushed(struct db *d, bool unflushed);
+/* The decision steps in a column of trial_row. */
+uint32_t db_decide(sqlite3_stmt *st, int column, int64_t out[64]);
 
 /* One transaction of everything the group writes. SQLITE_OK, SQLITE_FULL (nothing was written, try
  * again later), or any other code: unknown outcome. */

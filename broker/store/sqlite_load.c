@@ -68,10 +68,11 @@ static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_rea
     s.ended_ms = sqlite3_column_int64(st, 26);
     s.elapsed_ms = column_u64(st, 27);
     s.paused = sqlite3_column_int(st, 28) != 0;
+    s.compacted = column_u64(st, 29);
     return r->study(r->self, &s, em);
 }
 
-static uint32_t read_decide(sqlite3_stmt *st, int i, int64_t out[64])
+uint32_t db_decide(sqlite3_stmt *st, int i, int64_t out[64])
 {
     const char *p = (const char *)sqlite3_column_text(st, i);
     uint32_t n = 0;
@@ -136,7 +137,7 @@ static err_t read_trial(struct db *d, sqlite3_stmt *st, const struct journal_rea
     t.metrics = column_text(st, 28);
     t.error = column_text(st, 29);
     t.resume = column_text(st, 30);
-    t.n_decide = read_decide(st, 31, decide);
+    t.n_decide = db_decide(st, 31, decide);
     t.decide = decide;
     return r->trial(r->self, &t, em);
 }
@@ -185,11 +186,15 @@ err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg
     bool found = false;
     sqlite3_bind_blob(st, 1, digest.b, sizeof digest.b, SQLITE_STATIC);
     sqlite3_bind_int64(st, 2, 0);
-    while (sqlite3_step(st) == SQLITE_ROW) {
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         found = true;
         buf_add(out, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
     }
     sqlite3_reset(st);
+    if (rc != SQLITE_DONE)
+        return errmsg_set(em, ERR_CORRUPT, "%s cannot be read: %s", d->file,
+                          sqlite3_errmsg(d->sql));
     if (found)
         return ERR_OK;
     char hex[HEX_SIZE(32)];
