@@ -33,6 +33,7 @@
 #define WAL_LIMIT    (64u << 20)
 #define SLICE_NS     (4 * NS_PER_MS) /* of upkeep, when nothing waits */
 #define SLICE_BUSY   NS_PER_MS       /* and between two groups */
+#define UPKEEP_LOG   (4u << 20)      /* a checkpoint of more would hold up commits for longer */
 #define UPKEEP_MS    20              /* how often upkeep that waits is looked at */
 #define ROOM_MINIMUM (16u << 20) /* free bytes for going on after a full disk without a ballast */
 
@@ -250,7 +251,7 @@ static void serve_upkeep(struct journal_sqlite *s, bool busy)
         post(s, g);
     else
         group_free(g);
-    if (db_log_bytes(&s->db) > s->c.wal_limit)
+    if (db_log_bytes(&s->db) > UPKEEP_LOG)
         db_checkpoint(&s->db, false);
 }
 
