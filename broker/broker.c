@@ -502,7 +502,13 @@ err_t broker_run(struct broker *b, void (*ready)(void *self), void *self, struct
     err_t e = journal_start(b->journal, em);
     if (e != ERR_OK)
         return e;
+    struct journal_ids ids = journal_ids(b->journal);
     struct farm_counts n = farm_counts(b->farm);
+    if (ids.restored || ids.copied)
+        LOG_W("TIMELINE",
+              "db=%s why=%s text=\"attempts that workers hold of the farm before are "
+              "ended\"",
+              b->o.db, ids.restored ? "restored" : "copied");
     LOG_I("READY", "db=%s epoch=%llu listen=%s feed=%s studies=%llu trials=%llu open=%llu", b->o.db,
           (unsigned long long)journal_ids(b->journal).epoch, router_endpoint(b->router, 0),
           router_feed(b->router), (unsigned long long)n.studies, (unsigned long long)n.trials,

@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "envelope.h"
+#include "hash.h"
 
 struct loading {
     struct journal *journal;
@@ -18,6 +19,8 @@ static err_t read_spec(struct loading *l, struct digest digest, struct envelope 
 {
     buf_clear(&l->spec);
     err_t e = journal_blob(l->journal, digest, &l->spec, em);
+    if (e == ERR_OK && !digest_eq(hash_bytes(buf_str(&l->spec)), digest))
+        e = errmsg_set(em, ERR_CORRUPT, "a specification in it is damaged");
     if (e == ERR_OK)
         e = envelope_read(buf_str(&l->spec), &l->arena, env, em);
     return e == ERR_OK ? ERR_OK : errmsg_wrap(em, ERR_CORRUPT, "%s", l->file);

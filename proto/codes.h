@@ -56,6 +56,7 @@
  *   BROKER_STARTED  number = epoch, text = version
  *   WORKER_JOINED   who, number = session, text = JSON of HELLO
  *   WORKER_LEFT     who, note = why
+ *   COMPACTED       number = study_seq up to which intermediate reports may be missing
  *   STUDY_CREATED   text = name, digest = spec, number = 1
  *   SPEC_ADDED      digest, number = spec number
  *   STUDY_CLOSED    note = why
@@ -82,6 +83,7 @@
     X(BROKER_STARTED, 1, "broker_started")                                                         \
     X(WORKER_JOINED, 2, "worker_joined")                                                           \
     X(WORKER_LEFT, 3, "worker_left")                                                               \
+    X(COMPACTED, 4, "compacted")                                                                   \
     X(STUDY_CREATED, 10, "study_created")                                                          \
     X(SPEC_ADDED, 11, "spec_added")                                                                \
     X(STUDY_CLOSED, 12, "study_closed")                                                            \

@@ -117,6 +117,14 @@ static const char *on_study_resumed(struct context *c, const struct record *r)
     return NULL;
 }
 
+static const char *on_compacted(struct context *c, const struct record *r)
+{
+    if (r->number >= r->study_seq)
+        return "it compacts what comes after it";
+    c->s->compacted = r->number;
+    return NULL;
+}
+
 static const char *on_attached(struct context *c, const struct record *r)
 {
     c->s->optimizer_epoch = (uint32_t)r->number;
@@ -316,6 +324,7 @@ static const struct row {
     [REC_BROKER_STARTED] = {ABOUT_FARM, NULL},
     [REC_WORKER_JOINED] = {ABOUT_FARM, NULL},
     [REC_WORKER_LEFT] = {ABOUT_FARM, NULL},
+    [REC_COMPACTED] = {ABOUT_STUDY, on_compacted},
     [REC_STUDY_CREATED] = {ABOUT_NEW_STUDY, on_created},
     [REC_SPEC_ADDED] = {ABOUT_STUDY, on_spec},
     [REC_STUDY_CLOSED] = {ABOUT_STUDY, on_study_closed},

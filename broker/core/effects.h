@@ -44,7 +44,7 @@ struct fx_record {
     struct span body;
 };
 
-enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL, ASK_MACHINE, ASK_CHECK };
+enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL, ASK_BACKUP, ASK_COMPACT, ASK_MACHINE, ASK_CHECK };
 /* A question to the store, answered after the group it stands in is durable; so it sees that group.
  */
 struct fx_ask {
@@ -56,9 +56,11 @@ struct fx_ask {
     uint32_t limit;
     /* ASK_BLOB: bytes [from, from + limit) of the blob; limit 0 asks only for its size. */
     struct digest digest;
-    /* ASK_SQL; the answers of ASK_MACHINE (one row about file and process) and ASK_CHECK (a row a
-     * finding) look like its */
+    /* ASK_COMPACT: drops what may go of `study` up to study_seq `to`. */
+    /* ASK_SQL; ASK_BACKUP: the path of the copy. The answers of ASK_MACHINE (one row about file and
+     * process) and ASK_CHECK (a row a finding) look like those of ASK_SQL. */
     const char *query; /* in the arena */
+    bool force;        /* ASK_BACKUP: replaces a farm's database */
     const struct str *args;
     uint32_t n_args;
 };
@@ -74,7 +76,7 @@ struct answer {
     uint64_t token;
     const struct answer_row *rows; /* ASK_RECORDS, in order */
     uint32_t n_rows;
-    bool complete;    /* ASK_RECORDS: everything up to `to` is here; ASK_SQL: the last piece */
+    bool complete;    /* ASK_RECORDS: everything up to `to` is here; others: the last piece */
     bool known;       /* ASK_BLOB */
     uint64_t size;    /* ASK_BLOB: of the whole */
     struct str bytes; /* ASK_BLOB */
@@ -82,9 +84,13 @@ struct answer {
     uint32_t n_columns;
     const struct str *lines; /* ASK_SQL: JSON arrays */
     uint32_t n_lines;
-    struct str error; /* ASK_SQL: a sentence; empty = fine */
-    bool cut;         /* ASK_SQL: ended early; the rows so far are right */
-    uint64_t seq;     /* durable journal seq that was read */
+    struct str error;       /* a sentence; empty = fine */
+    bool cut;               /* ASK_SQL: ended early; the rows so far are right */
+    uint64_t at, of;        /* ASK_BACKUP, ASK_COMPACT: how far it is, in bytes or records */
+    uint64_t dropped, free; /* ASK_COMPACT: records so far; bytes free within the file */
+    uint8_t fault; /* ASK_BACKUP, ASK_COMPACT: an err_t, with `error`. ASK_RECORDS and ASK_BLOB: the
+                      store is damaged there; nothing else is set then */
+    uint64_t seq;  /* durable journal seq that was read */
 };
 
 struct fx_blob { /* stored if it is not there yet */

@@ -30,7 +30,7 @@ void events_head(struct buf *out, const struct msg_events *head, uint32_t n)
     static const struct id128 none;
     bool request = !id128_eq(head->request, none);
     int fields = (head->study != 0) + (head->epoch != 0) + (head->upto != 0) + request +
-                 head->live + head->end + (n != 0);
+                 head->live + head->end + (head->compacted != 0) + (n != 0);
     buf_addc(out, (char)(0x80 | fields));
     if (head->study)
         put_u64(out, 1, head->study);
@@ -47,6 +47,8 @@ void events_head(struct buf *out, const struct msg_events *head, uint32_t n)
         put_true(out, 6);
     if (head->end)
         put_true(out, 7);
+    if (head->compacted)
+        put_u64(out, 8, head->compacted);
     if (n) {
         buf_addc(out, 4);
         put_be(out, 0xdc, n, 2);

@@ -17,6 +17,7 @@
 #include "relay.h"
 #include "rows.h"
 #include "stream.h"
+#include "upkeep.h"
 #include "study.h"
 #include "tally.h"
 #include "trial.h"
@@ -83,6 +84,7 @@ void farm_free(struct farm *f)
     for (size_t i = 0; i < f->n_studies; i++)
         study_free(f->studies[i]);
     kept_free_all(f);
+    upkeep_free(f);
     struct idmap *maps[] = {&f->names,   &f->sessions, &f->peers,
                             &f->workers, &f->pending,  &f->worker_numbers};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
@@ -148,6 +150,8 @@ static const struct route {
     [MSG_SQL] = {C, on_client_sql},
     [MSG_TAIL] = {C, on_client_tail},
     [MSG_INSPECT] = {C, inspect_on_ask},
+    [MSG_BACKUP] = {C, upkeep_on_backup},
+    [MSG_COMPACT] = {C, upkeep_on_compact},
 };
 
 static unsigned roles_of(unsigned kind)
@@ -225,6 +229,11 @@ void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, st
     case PENDING_MACHINE:
     case PENDING_CHECK:
         on_client_rows_answer(&a, p, answer);
+        if (!answer->complete)
+            return;
+        break;
+    case PENDING_UPKEEP:
+        upkeep_on_answer(&a, p, answer);
         if (!answer->complete)
             return;
         break;

@@ -34,6 +34,7 @@ err_t farm_load_study(struct farm *f, const struct study_image *i, struct str sp
     s->created_ms = i->created_ms;
     s->ended_ms = i->ended_ms;
     s->elapsed_ms = i->elapsed_ms;
+    s->compacted = i->compacted;
     return ERR_OK;
 }
 

@@ -285,7 +285,8 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
             return;
         }
         verdicts = alloc_array(h->held.n + 1, sizeof *verdicts);
-        n = verdict_on_hello(a, w, h->held.v, h->held.n, verdicts);
+        bool foreign = h->timeline && h->timeline != a->f->c.timeline;
+        n = verdict_on_hello(a, w, h->held.v, h->held.n, foreign, verdicts);
     } else if (s->role == ROLE_OPTIMIZER) {
         list_push(&a->f->optimizers, &s->in_role);
         attach_hope(a->f);

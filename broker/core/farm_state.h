@@ -70,7 +70,8 @@ struct study {
     uint8_t state;
     bool paused; /* nothing is granted or asked for */
     uint64_t seq, study_seq, n_trials, next_draw;
-    char *why; /* of the close; owned; may be NULL */
+    uint64_t compacted; /* study_seq up to which intermediate reports may be missing */
+    char *why;          /* of the close; owned; may be NULL */
     uint32_t optimizer_epoch;
     uint64_t count[TRIAL_CANCELLED + 1];
     bool has_best;
@@ -176,8 +177,20 @@ enum pending_kind {
     PENDING_BLOB,
     PENDING_HAVE,
     PENDING_SQL,
+    PENDING_UPKEEP,
     PENDING_MACHINE,
     PENDING_CHECK
+};
+
+/* A backup or a compaction: under way while parts_done < parts, else how the last one ended. */
+struct upkeep {
+    struct id128 request;
+    bool known, backup;
+    uint32_t parts, parts_done; /* questions to the store: one, or one for each study */
+    uint64_t before, at, of;    /* in done parts, in this one, in all: bytes or records */
+    uint64_t seq, dropped, free;
+    err_t fault;
+    char *error; /* owned */
 };
 
 struct kept_answer {
@@ -233,6 +246,7 @@ struct farm {
     int64_t loaded_at;
     uint64_t clock_jumps;  /* of the wall clock against ours, by more than CLOCK_JUMP_MS */
     int64_t clock_jump_ms; /* the last one */
+    struct upkeep upkeep;
     int64_t beacon_at, grace_until;
     struct farm_counts counts;
     struct counters totals[ROLE_CLIENT + 1]; /* by role; 0: peers without a session */

@@ -46,6 +46,7 @@ struct study_image {
     uint64_t best_trial;
     int64_t created_ms, ended_ms;
     uint64_t elapsed_ms;
+    uint64_t compacted; /* study_seq up to which intermediate reports may be missing */
 };
 
 struct worker_image {

@@ -6,11 +6,14 @@
  * on_client.c open and feed the readers. */
 #include "stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "attach.h"
 #include "codec.h"
 #include "events_head.h"
+#include "on_client.h"
 #include "study.h"
 
 #define EVENTS_RECORDS  512u
@@ -121,7 +124,8 @@ static void send_batch(const struct act *a, struct stream *st, const struct batc
                            .upto = b->upto,
                            .request = st->request,
                            .live = st->live,
-                           .end = end};
+                           .end = end,
+                           .compacted = st->study ? st->study->compacted : 0};
     struct fx_message *out = effects_open_message(a->fx, s->peer, s->number, MSG_EVENTS);
     append_batch(&a->fx->bytes, &m, b);
     out->body.n = a->fx->bytes.n - out->body.at;
@@ -253,6 +257,22 @@ static uint32_t row_elements(const struct answer_row *row)
     return RECORD_ELEMENTS + (row->kind == REC_PROPOSED ? DECIDE_LIMIT : 0);
 }
 
+/* The store cannot read on: nobody is given less than all without a word. */
+static void end_damaged(const struct act *a, struct stream *st, const struct answer *answer)
+{
+    char text[256];
+    struct study *s = st->study;
+    snprintf(text, sizeof text, "the broker's database is damaged: " STR_FMT,
+             STR_ARG(answer->error));
+    if (st->attachment) {
+        s->broken = true;
+        attach_end(a, s, text);
+        return;
+    }
+    on_client_reply(a, st->session, st->request, ERR_CORRUPT, text, 0);
+    stream_end(a->f, st);
+}
+
 void stream_on_answer(const struct act *a, const struct pending *p, const struct answer *answer)
 {
     struct session *s = idmap_get(&a->f->sessions, p->session);
@@ -267,6 +287,10 @@ void stream_on_answer(const struct act *a, const struct pending *p, const struct
     if (!st)
         return;
     st->asking = false;
+    if (answer->fault != ERR_OK) {
+        end_damaged(a, st, answer);
+        return;
+    }
     for (uint32_t i = 0; i < answer->n_rows;) {
         struct batch b = {0};
         for (; i < answer->n_rows; i++) {

@@ -197,7 +197,8 @@ void study_fill(const struct study *s, int64_t now, struct study_image *out)
                                 .best_trial = s->best_trial,
                                 .created_ms = s->created_ms,
                                 .ended_ms = s->ended_ms,
-                                .elapsed_ms = study_elapsed_ms(s, now)};
+                                .elapsed_ms = study_elapsed_ms(s, now),
+                                .compacted = s->compacted};
     memcpy(out->count, s->count, sizeof out->count);
 }
 

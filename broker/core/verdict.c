@@ -122,12 +122,23 @@ static void settle_orphans(const struct act *a, struct worker *w)
     free(mine);
 }
 
+/* Its numbers say nothing here. */
+static void refuse(const struct held *h, struct verdict *v)
+{
+    *v = (struct verdict){.study = h->study, .trial = h->trial, .attempt = h->attempt};
+    set(v, VERDICT_KILL, STOP_UNKNOWN);
+}
+
 uint32_t verdict_on_hello(const struct act *a, struct worker *w, const struct held *held,
-                          uint32_t n, struct verdict *out)
+                          uint32_t n, bool foreign, struct verdict *out)
 {
     w->beat++;
-    for (uint32_t i = 0; i < n; i++)
-        decide(a, w, &held[i], &out[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (foreign)
+            refuse(&held[i], &out[i]);
+        else
+            decide(a, w, &held[i], &out[i]);
+    }
     LIST_FOREACH_SAFE (it, tmp, &w->held) {
         struct trial_open *o = CONTAINER_OF(it, struct trial_open, held);
         if (o->beat != w->beat)

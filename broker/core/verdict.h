@@ -5,9 +5,10 @@
 #include "verbs.h"
 
 /* One verdict for each held attempt into out (room for n), and the end of those that the broker
- * thinks it holds and it does not. Returns n. */
+ * thinks it holds and it does not. foreign: all of them were granted under another timeline, and
+ * are to be killed. Returns n. */
 uint32_t verdict_on_hello(const struct act *a, struct worker *w, const struct held *held,
-                          uint32_t n, struct verdict *out);
+                          uint32_t n, bool foreign, struct verdict *out);
 /* Only what differs from going on; an attempt that two beats do not name is lost. Returns how many.
  */
 uint32_t verdict_on_beat(const struct act *a, struct worker *w, const struct held *held, uint32_t n,

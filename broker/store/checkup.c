@@ -19,20 +19,30 @@
 #include "codec.h"
 #include "compare.h"
 #include "farm.h"
-#include "json.h"
+#include "findings.h"
+#include "hash.h"
 
-#define BATCH         256u /* records or rows between looks at the clock */
-#define FINDINGS_MOST 20u
-#define PAGES_MOST    (16u << 20) /* bytes that a running farm waits for: some 20 ms */
-#define ULL(x)        (unsigned long long)(x)
+#define BATCH      256u        /* records or rows between looks at the clock */
+#define PAGES_MOST (16u << 20) /* bytes that a running farm waits for: some 20 ms */
+#define ULL(x)     (unsigned long long)(x)
 
 enum stage { STAGE_PAGES, STAGE_FOLD, STAGE_ROWS, STAGE_INDEX, STAGE_TAIL, STAGE_DONE };
-enum statement { ST_RECORDS, ST_TRIAL, ST_STUDY, ST_SURPLUS, ST_INDEX, ST_FOLD_SEQ, STATEMENTS };
+enum statement {
+    ST_RECORDS,
+    ST_TRIAL,
+    ST_STUDY,
+    ST_COMPACTED,
+    ST_SURPLUS,
+    ST_INDEX,
+    ST_FOLD_SEQ,
+    STATEMENTS
+};
 static const char *const texts[STATEMENTS] = {
     [ST_RECORDS] = "SELECT seq, study, study_seq, kind, wall_ms, trial, attempt, step, value, body "
                    "FROM journal WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     [ST_TRIAL] = "SELECT * FROM trial_row WHERE study = ?1 AND number = ?2",
     [ST_STUDY] = "SELECT * FROM study_row WHERE number = ?1",
+    [ST_COMPACTED] = "SELECT compacted FROM study_row WHERE number = ?1",
     [ST_SURPLUS] = "SELECT (SELECT count(*) FROM trial_row WHERE study = ?1 AND number >= ?2) + "
                    "(SELECT count(*) FROM trial_row WHERE study > ?3 LIMIT 1)",
     [ST_INDEX] = "SELECT count(*) FROM journal INDEXED BY journal_study WHERE study = ?1 AND study "
@@ -41,10 +51,10 @@ static const char *const texts[STATEMENTS] = {
                     "journal)",
 };
 
-/* What is wrong, in two bags: with the journal, and with the rows. */
-struct findings {
-    struct buf text; /* one a line */
-    uint64_t n;
+/* What was read of a study's records. */
+struct study_read {
+    uint64_t seq, n; /* the last study_seq; how many */
+    uint64_t indexed;
 };
 struct checkup {
     struct db *d;
@@ -58,33 +68,19 @@ struct checkup {
     struct arena arena;
     struct buf spec, why;
     uint64_t seq, fold_seq, last_seq; /* folded; complete in rows; in the journal */
-    uint64_t *study_seq;              /* of each study, by number - 1 */
+    struct study_read *studies;       /* by number - 1 */
     uint64_t n_studies;
+    uint64_t missing;   /* places in the farm's order without a record */
     uint64_t study, at; /* where STAGE_ROWS and STAGE_INDEX are */
     uint64_t records, trials, ahead;
     struct findings pages, journal, rows;
     bool pages_skipped, useless; /* the fold broke off: nothing can be compared */
 };
 
-/* ---- findings ---- */
-
-static void find(struct findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void find(struct findings *f, const char *fmt, ...)
-{
-    struct errmsg em;
-    va_list ap;
-    if (f->n++ >= FINDINGS_MOST)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(em.text, sizeof em.text, fmt, ap);
-    va_end(ap);
-    buf_printf(&f->text, "%s\n", em.text);
-}
-
 static sqlite3_stmt *use(struct checkup *c, enum statement s)
 {
     if (!c->st[s] && sqlite3_prepare_v2(c->d->sql, texts[s], -1, &c->st[s], NULL) != SQLITE_OK) {
-        find(&c->journal, "a table cannot be read: %s", sqlite3_errmsg(c->d->sql));
+        findings_add(&c->journal, "a table cannot be read: %s", sqlite3_errmsg(c->d->sql));
         c->useless = true;
     }
     return c->st[s];
@@ -95,12 +91,17 @@ static void bind(sqlite3_stmt *st, int i, uint64_t v)
     sqlite3_bind_int64(st, i, (int64_t)v);
 }
 
+static uint64_t column(sqlite3_stmt *st, int i)
+{
+    return (uint64_t)sqlite3_column_int64(st, i);
+}
+
 /* A step that tells of damaged pages. */
 static bool step(struct checkup *c, sqlite3_stmt *st)
 {
     int rc = sqlite3_step(st);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        find(&c->journal, "the database cannot be read: %s", sqlite3_errmsg(c->d->sql));
+        findings_add(&c->journal, "the database cannot be read: %s", sqlite3_errmsg(c->d->sql));
         c->useless = true;
     }
     return rc == SQLITE_ROW;
@@ -141,20 +142,15 @@ static void check_pages(struct checkup *c)
     while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(st, 0);
         if (text && strcmp(text, "ok") != 0)
-            find(&c->pages, "%.300s", text);
+            findings_add(&c->pages, "%.300s", text);
         rc = SQLITE_OK;
     }
     if (rc != SQLITE_DONE)
-        find(&c->pages, "%s", sqlite3_errmsg(c->d->sql));
+        findings_add(&c->pages, "%s", sqlite3_errmsg(c->d->sql));
     sqlite3_finalize(st);
 }
 
 /* ---- fold ---- */
-
-static uint64_t column(sqlite3_stmt *st, int i)
-{
-    return (uint64_t)sqlite3_column_int64(st, i);
-}
 
 /* What people read in the columns must be what programs read in the body. */
 static const char *columns_differ(sqlite3_stmt *st, const struct record *r)
@@ -177,22 +173,43 @@ static const char *columns_differ(sqlite3_stmt *st, const struct record *r)
     return NULL;
 }
 
-/* Places in the farm's order and in the study's are dense. */
+/* The study_seq up to which intermediate reports may have been dropped. */
+static uint64_t compacted_to(struct checkup *c, uint64_t study)
+{
+    sqlite3_stmt *st = use(c, ST_COMPACTED);
+    uint64_t to = 0;
+    if (!st)
+        return 0;
+    bind(st, 1, study);
+    if (step(c, st))
+        to = column(st, 0);
+    sqlite3_reset(st);
+    return to;
+}
+
+/* Places in the study's order are dense, but for what a compaction dropped; what is missing in the
+ * farm's order must be missing in a study's. */
 static const char *out_of_order(struct checkup *c, const struct record *r)
 {
-    if (r->seq != c->seq + 1)
-        return "records before it are missing";
+    c->missing += r->seq - c->seq - 1;
     if (!r->study)
         return NULL;
     if (r->study > c->n_studies + 1)
         return "its study does not exist";
     if (r->study == c->n_studies + 1) {
-        c->study_seq = alloc_grow(c->study_seq, ++c->n_studies, sizeof *c->study_seq);
-        c->study_seq[r->study - 1] = 0;
+        c->studies = alloc_grow(c->studies, ++c->n_studies, sizeof *c->studies);
+        c->studies[r->study - 1] = (struct study_read){0};
     }
-    return r->study_seq == ++c->study_seq[r->study - 1] ? NULL
-                                                        : "records of its study before it are "
-                                                          "missing";
+    struct study_read *s = &c->studies[r->study - 1];
+    if (r->study_seq <= s->seq)
+        return "it is out of order";
+    uint64_t gap = r->study_seq - s->seq - 1;
+    if (gap && r->study_seq - 1 > compacted_to(c, r->study))
+        return "records of its study before it are missing";
+    c->missing -= gap;
+    s->seq = r->study_seq;
+    s->n++;
+    return NULL;
 }
 
 static err_t apply(struct checkup *c, const struct record *r, struct errmsg *em)
@@ -203,6 +220,8 @@ static err_t apply(struct checkup *c, const struct record *r, struct errmsg *em)
     buf_clear(&c->spec);
     if (spec)
         e = db_blob(c->d, r->digest, &c->spec, em);
+    if (spec && e == ERR_OK && !digest_eq(hash_bytes(buf_str(&c->spec)), r->digest))
+        e = errmsg_set(em, ERR_CORRUPT, "its specification is damaged");
     if (spec && e == ERR_OK)
         e = c->envelope(buf_str(&c->spec), &c->arena, &env, em);
     return e == ERR_OK ? farm_load_record(c->farm, r, buf_str(&c->spec), spec ? &env : NULL, em)
@@ -221,12 +240,12 @@ static void take_record(struct checkup *c, sqlite3_stmt *st)
     if (e == ERR_OK && fault)
         e = errmsg_set(&em, ERR_CORRUPT, "%s", fault);
     if (e == ERR_OK && (fault = columns_differ(st, &r)))
-        find(&c->journal, "record %llu: %s is another in its columns than in its body", ULL(seq),
-             fault);
+        findings_add(&c->journal, "record %llu: %s is another in its columns than in its body",
+                     ULL(seq), fault);
     if (e == ERR_OK)
         e = apply(c, &r, &em);
     if (e != ERR_OK) {
-        find(&c->journal, "record %llu cannot be used: %s", ULL(seq), em.text);
+        findings_add(&c->journal, "record %llu cannot be used: %s", ULL(seq), em.text);
         c->useless = true;
         return;
     }
@@ -255,7 +274,8 @@ static void tell_trial(struct checkup *c, const struct trial_image *fold, const 
 {
     struct study_image s = {0};
     (void)farm_study(c->farm, fold->study, &s);
-    find(&c->rows, "study " STR_FMT ", trial %llu: %s", STR_ARG(s.name), ULL(fold->number), why);
+    findings_add(&c->rows, "study " STR_FMT ", trial %llu: %s", STR_ARG(s.name), ULL(fold->number),
+                 why);
 }
 
 static void check_trial(struct checkup *c, const struct trial_image *fold)
@@ -274,9 +294,9 @@ static void check_trial(struct checkup *c, const struct trial_image *fold)
         if (row.seq > c->fold_seq && row.seq > fold->seq)
             c->ahead++;
         else if (row.seq != fold->seq)
-            find(&c->rows,
-                 "study %llu, trial %llu: its row is of record %llu, its last one is %llu",
-                 ULL(fold->study), ULL(fold->number), ULL(row.seq), ULL(fold->seq));
+            findings_add(&c->rows,
+                         "study %llu, trial %llu: its row is of record %llu, its last one is %llu",
+                         ULL(fold->study), ULL(fold->number), ULL(row.seq), ULL(fold->seq));
         else if (!compare_trial(&row, fold, &c->why))
             tell_trial(c, fold, buf_z(&c->why));
     } else if (!c->useless) {
@@ -309,9 +329,9 @@ static void check_study(struct checkup *c, const struct study_image *fold)
         if (row.seq > c->fold_seq && row.seq > fold->seq)
             c->ahead++;
         else if (!compare_study(&row, fold, &c->why))
-            find(&c->rows, "study " STR_FMT ": %s", STR_ARG(fold->name), buf_z(&c->why));
+            findings_add(&c->rows, "study " STR_FMT ": %s", STR_ARG(fold->name), buf_z(&c->why));
     } else if (!c->useless) {
-        find(&c->rows, "study " STR_FMT " has no row", STR_ARG(fold->name));
+        findings_add(&c->rows, "study " STR_FMT " has no row", STR_ARG(fold->name));
     }
     sqlite3_reset(st);
 }
@@ -325,8 +345,9 @@ static void check_surplus(struct checkup *c, const struct study_image *fold)
     bind(st, 2, fold->trials);
     bind(st, 3, farm_counts(c->farm).studies);
     if (step(c, st) && sqlite3_column_int64(st, 0) && !c->ahead && c->fold_seq == c->last_seq)
-        find(&c->rows, "study " STR_FMT ": %lld rows of trials that the journal does not know",
-             STR_ARG(fold->name), (long long)sqlite3_column_int64(st, 0));
+        findings_add(&c->rows,
+                     "study " STR_FMT ": %lld rows of trials that the journal does not know",
+                     STR_ARG(fold->name), (long long)sqlite3_column_int64(st, 0));
     sqlite3_reset(st);
 }
 
@@ -357,29 +378,32 @@ static bool check_rows(struct checkup *c)
 
 /* ---- index ---- */
 
-/* That many records of a study stand in the index, range by range. */
+/* What was read of a study stands in the index, counted range by range. */
 static bool check_index(struct checkup *c)
 {
     if (c->study > c->n_studies)
         return true;
-    uint64_t all = c->study_seq[c->study - 1], from = c->at + 1;
-    uint64_t to = from + 8 * (uint64_t)BATCH;
-    to = to > all + 1 ? all + 1 : to;
+    struct study_read *s = &c->studies[c->study - 1];
+    uint64_t from = c->at + 1, to = from + 8 * (uint64_t)BATCH;
+    to = to > s->seq + 1 ? s->seq + 1 : to;
     sqlite3_stmt *st = use(c, ST_INDEX);
     if (!st)
         return true;
     bind(st, 1, c->study);
     bind(st, 2, from);
     bind(st, 3, to);
-    if (step(c, st) && column(st, 0) != to - from)
-        find(&c->journal, "study %llu: the index holds %llu of the records %llu to %llu",
-             ULL(c->study), ULL(column(st, 0)), ULL(from), ULL(to - 1));
+    if (step(c, st))
+        s->indexed += column(st, 0);
     sqlite3_reset(st);
     c->at = to - 1;
-    if (c->at >= all) {
-        c->study++;
-        c->at = 0;
-    }
+    if (c->at < s->seq)
+        return false;
+    /* A compaction may drop records that were read a moment ago. */
+    if (s->indexed != s->n && !(c->running && compacted_to(c, c->study)))
+        findings_add(&c->journal, "study %llu: the index holds %llu of %llu records", ULL(c->study),
+                     ULL(s->indexed), ULL(s->n));
+    c->study++;
+    c->at = 0;
     return false;
 }
 
@@ -416,8 +440,11 @@ static void go_on(struct checkup *c)
             enter(c, STAGE_TAIL);
         break;
     case STAGE_TAIL:
-        if (!fold_batch(c, c->last_seq))
+        if (!fold_batch(c, c->last_seq)) {
+            if (c->missing)
+                findings_add(&c->journal, "%llu records are missing", ULL(c->missing));
             enter(c, STAGE_DONE);
+        }
         farm_flush_rows(c->farm, 0, true, &c->fx);
         effects_clear(&c->fx);
         break;
@@ -430,88 +457,28 @@ static void go_on(struct checkup *c)
 
 /* ---- the answer ---- */
 
-struct lines {
-    struct group *g;
-    struct str v[3 * FINDINGS_MOST + 4];
-    uint32_t n;
-};
-
-static void line(struct lines *l, const char *check, bool fine, struct str text, const char *advice)
-{
-    struct buf b = {0};
-    struct jsonw w;
-    jsonw_init(&w, &b);
-    jsonw_array(&w);
-    jsonw_strz(&w, check);
-    jsonw_strz(&w, fine ? "ok" : "FAIL");
-    jsonw_str(&w, text);
-    jsonw_strz(&w, fine ? "" : advice);
-    jsonw_end(&w);
-    l->v[l->n++] = arena_dup(&l->g->arena, buf_str(&b));
-    buf_fini(&b);
-}
-
-/* A line for each finding, or one that says what was fine. */
-static void lines_of(struct lines *l, const char *check, const struct findings *f, const char *fine,
-                     const char *advice)
-{
-    if (!f->n) {
-        line(l, check, true, str_of(fine), "");
-        return;
-    }
-    struct str rest = buf_str(&f->text);
-    while (rest.n) {
-        const char *end = memchr(rest.p, '\n', rest.n);
-        size_t n = end ? (size_t)(end - rest.p) : rest.n;
-        line(l, check, false, str_make(rest.p, n), advice);
-        rest = str_make(rest.p + n + 1, rest.n - n - 1);
-    }
-    if (f->n > FINDINGS_MOST) {
-        char more[64];
-        int n = snprintf(more, sizeof more, "and %llu more", ULL(f->n - FINDINGS_MOST));
-        line(l, check, false, str_make(more, (size_t)n), advice);
-    }
-}
-
 #define RESTORE "restore the last backup; keep this file for a look at what happened"
 
-static void put_lines(struct checkup *c, struct lines *l)
+static void put_answer(struct checkup *c, struct group *g)
 {
     char text[200];
-    lines_of(l, "pages", &c->pages,
-             c->pages_skipped ? "left out: too large to look at while the farm runs (check a "
-                                "backup or the stopped farm's file with --db)"
-                              : "no damaged page",
-             RESTORE);
+    struct findings_lines l = {.g = g};
+    findings_lines(&l, "pages", &c->pages,
+                   c->pages_skipped ? "left out: too large to look at while the farm runs (check a "
+                                      "backup or the stopped farm's file with --db)"
+                                    : "no damaged page",
+                   RESTORE);
     snprintf(text, sizeof text, "%llu records can be read and follow one another", ULL(c->records));
-    lines_of(l, "journal", &c->journal, text, RESTORE);
+    findings_lines(&l, "journal", &c->journal, text, RESTORE);
     snprintf(text, sizeof text,
              "%llu studies and %llu trials are what the journal says up to record %llu%s",
              ULL(farm_counts(c->farm).studies), ULL(c->trials - c->ahead), ULL(c->fold_seq),
              c->ahead ? "; some changed meanwhile and were left out" : "");
     if (!c->useless || c->rows.n)
-        lines_of(l, "fold", &c->rows, text,
-                 "somebody changed the database by hand, or its disk did: restore the last backup");
-}
-
-static void put_answer(struct checkup *c, struct group *g)
-{
-    static const char *const names[] = {"check", "status", "text", "advice"};
-    struct lines l = {.g = g};
-    put_lines(c, &l);
-    struct str *columns = arena_array(&g->arena, 4, sizeof *columns);
-    struct str *v = arena_array(&g->arena, l.n, sizeof *v);
-    REQUIRE(columns && v);
-    for (size_t i = 0; i < 4; i++)
-        columns[i] = str_of(names[i]);
-    memcpy(v, l.v, l.n * sizeof *v);
-    struct answer *a = group_answer(g, &c->ask);
-    a->columns = columns;
-    a->n_columns = 4;
-    a->lines = v;
-    a->n_lines = l.n;
-    a->seq = c->seq;
-    a->complete = true;
+        findings_lines(
+            &l, "fold", &c->rows, text,
+            "somebody changed the database by hand, or its disk did: restore the last backup");
+    findings_answer(&l, &c->ask, c->seq);
 }
 
 /* ---- life ---- */
@@ -543,10 +510,10 @@ void checkup_free(struct checkup *c)
     arena_fini(&c->arena);
     buf_fini(&c->spec);
     buf_fini(&c->why);
-    buf_fini(&c->pages.text);
-    buf_fini(&c->journal.text);
-    buf_fini(&c->rows.text);
-    free(c->study_seq);
+    findings_fini(&c->pages);
+    findings_fini(&c->journal);
+    findings_fini(&c->rows);
+    free(c->studies);
     free(c);
 }
 

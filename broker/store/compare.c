@@ -59,6 +59,7 @@ static const struct column of_study[] = {
     AT(study_image, best_trial, IS_U64),
     AT(study_image, created_ms, IS_I64),
     AT(study_image, ended_ms, IS_I64),
+    AT(study_image, compacted, IS_U64),
     COUNT("queued", QUEUED),
     COUNT("leased", LEASED),
     COUNT("running", RUNNING),

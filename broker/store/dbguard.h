@@ -13,9 +13,6 @@ void dbguard_unlock(int fd);
  * regular one; makes the file with mode 0600 if there is none. */
 err_t dbguard_place(const char *file, struct errmsg *em) MUST_CHECK;
 
-/* The file system under the file: "ext4", "tmpfs"; its number in hex if it is not a known one. */
-void dbguard_fs_name(const char *file, char *out, size_t size);
-
 /* FILE.ballast, of so many bytes really taken. False: there is no room for it. bytes 0: none is
  * made. */
 bool ballast_make(const char *file, uint64_t bytes);

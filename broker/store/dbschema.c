@@ -13,6 +13,9 @@
 #include "codes.h"
 #include "images.h"
 
+/* The curve of one trial, among millions of others. */
+#define REPORT_INDEX "CREATE INDEX journal_report ON journal(study, trial) WHERE kind = 24;"
+
 static const char tables[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE journal(seq INTEGER PRIMARY KEY, study INTEGER NOT NULL, study_seq INTEGER NOT "
@@ -20,7 +23,7 @@ static const char tables[] =
     " kind INTEGER NOT NULL, wall_ms INTEGER NOT NULL, trial INTEGER, attempt INTEGER, step "
     "INTEGER, value REAL,"
     " text TEXT, body BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX journal_study ON journal(study, study_seq) WHERE study > 0;"
+    "CREATE UNIQUE INDEX journal_study ON journal(study, study_seq) WHERE study > 0;" REPORT_INDEX
     "CREATE TABLE study_row(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, study_seq INTEGER "
     "NOT NULL,"
     " name TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, maximize INTEGER NOT NULL, metric TEXT, "
@@ -32,7 +35,7 @@ static const char tables[] =
     " delayed INTEGER, complete INTEGER, pruned INTEGER, failed INTEGER, cancelled INTEGER, best "
     "REAL,"
     " best_trial INTEGER, created_ms INTEGER, ended_ms INTEGER, elapsed_ms INTEGER,"
-    " held INTEGER NOT NULL DEFAULT 0);"
+    " held INTEGER NOT NULL DEFAULT 0, compacted INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE trial_row(study INTEGER NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " state INTEGER NOT NULL, why INTEGER, last_close INTEGER, flags INTEGER NOT NULL, attempt "
     "INTEGER NOT NULL,"
@@ -90,8 +93,8 @@ static const char view_study[] =
                                                             " (SELECT group_concat(CAST(b.bytes "
                                                             "AS TEXT), '') FROM (SELECT bytes "
                                                             "FROM blob WHERE digest = s.spec"
-                                                            " ORDER BY at) b) AS spec FROM "
-                                                            "study_row s;";
+                                                            " ORDER BY at) b) AS spec,"
+                                                            " s.compacted FROM study_row s;";
 static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t.number, " CASE(
     "t.state",
     TRIAL_STATES) " AS state,"
@@ -196,6 +199,8 @@ static err_t make(sqlite3 *db, const char *file, struct errmsg *em)
 static const char *const upgrades[DB_VERSION + 1] = {
     [2] = "ALTER TABLE study_row ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
           "PRAGMA user_version = 2;",
+    [3] = "ALTER TABLE study_row ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;" REPORT_INDEX
+          "PRAGMA user_version = 3;",
 };
 
 static err_t upgrade(sqlite3 *db, const char *file, int64_t version, struct errmsg *em)
@@ -206,7 +211,7 @@ static err_t upgrade(sqlite3 *db, const char *file, int64_t version, struct errm
     return e;
 }
 
-static err_t check(const char *file, int64_t id, int64_t version, struct errmsg *em)
+static err_t check_version(const char *file, int64_t id, int64_t version, struct errmsg *em)
 {
     if (id != DB_APPLICATION_ID)
         return errmsg_set(em, ERR_INVALID, "%s is a database of another program; name another file",
@@ -223,10 +228,18 @@ static err_t check(const char *file, int64_t id, int64_t version, struct errmsg 
     return ERR_OK;
 }
 
+int dbschema_mark_copy(sqlite3 *db, int64_t wall_ms)
+{
+    char text[128];
+    snprintf(text, sizeof text, "INSERT OR REPLACE INTO meta VALUES('" DB_COPY_KEY "', %lld)",
+             (long long)wall_ms);
+    return sqlite3_exec(db, text, NULL, NULL, NULL);
+}
+
 err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em)
 {
     int64_t version = number(db, "PRAGMA user_version");
-    err_t e = check(file, number(db, "PRAGMA application_id"), version, em);
+    err_t e = check_version(file, number(db, "PRAGMA application_id"), version, em);
     if (e == ERR_OK && version < DB_VERSION)
         e = errmsg_set(em, ERR_VERSION,
                        "%s is of an older version (%lld) of the database; start a broker on it "
@@ -235,10 +248,11 @@ err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em)
     return e;
 }
 
-err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em)
+err_t dbschema_check(sqlite3 *db, const char *file, int64_t *version, struct errmsg *em)
 {
     int64_t objects = number(db, "SELECT count(*) FROM sqlite_schema");
     int64_t id = number(db, "PRAGMA application_id");
+    *version = number(db, "PRAGMA user_version");
     if (objects < 0 || id < 0) {
         bool text = sqlite3_errcode(db) == SQLITE_NOTADB;
         return errmsg_set(em, text ? ERR_INVALID : ERR_CORRUPT,
@@ -246,21 +260,25 @@ err_t dbschema_prepare(sqlite3 *db, const char *file, struct errmsg *em)
                                : "%s cannot be read: %s (it was not changed)",
                           file, sqlite3_errmsg(db));
     }
-    bool fresh = objects == 0 && id == 0;
-    int64_t version = number(db, "PRAGMA user_version");
-    if (!fresh) {
-        err_t e = check(file, id, version, em);
-        if (e != ERR_OK)
-            return e;
+    if (objects == 0 && id == 0) {
+        *version = 0;
+        return ERR_OK;
     }
-    err_t e = run(db, file, "BEGIN IMMEDIATE", em);
-    if (e == ERR_OK)
-        e = fresh ? make(db, file, em) : upgrade(db, file, version, em);
-    if (e == ERR_OK)
-        e = make_views(db, file, em);
-    if (e == ERR_OK)
-        e = run(db, file, "COMMIT", em);
-    if (e != ERR_OK)
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    err_t e = check_version(file, id, *version, em);
+    int64_t copies = number(db, "SELECT count(*) FROM meta WHERE key = '" DB_COPY_KEY "'");
+    if (e == ERR_OK && copies < 0)
+        e = errmsg_set(em, ERR_CORRUPT, "%s is damaged: %s (it was not changed)", file,
+                       sqlite3_errmsg(db));
+    if (e == ERR_OK && copies > 0)
+        e = errmsg_set(em, ERR_REFUSED,
+                       "%s is a backup; `tunefarm restore %s NEW` makes a database of it (it was "
+                       "not changed)",
+                       file, file);
     return e;
+}
+
+err_t dbschema_prepare(sqlite3 *db, const char *file, int64_t version, struct errmsg *em)
+{
+    err_t e = version ? upgrade(db, file, version, em) : make(db, file, em);
+    return e == ERR_OK ? make_views(db, file, em) : e;
 }

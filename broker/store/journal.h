@@ -30,15 +30,20 @@ struct journal_config {
     void *self;
 };
 
-/* What a journal knows of itself. The epoch is that of this start: opening raised it durably. */
+/* What a journal knows of itself. The epoch is that of this start: journal_start() makes it
+ * durable.
+ */
 struct journal_ids {
     uint64_t farm, timeline, epoch;
     uint64_t last_seq, fold_seq;
+    bool restored, copied; /* the timeline begins with this start, because the database was restored
+                              from a backup, or is another file than it was at the last start */
 };
 
 /* Opens or makes the database, for this process alone. Refused with one sentence: a file that
  * another broker has, that stands on a network file system, is no database, not ours, newer, or
- * damaged. Nothing in such a file is changed. */
+ * damaged. Nothing is changed before journal_start(), so a file that is refused, here or because
+ * what journal_load() reads contradicts itself, stays as it was. */
 err_t journal_open(struct journal **out, const struct journal_config *c,
                    struct errmsg *em) MUST_CHECK;
 struct journal_ids journal_ids(const struct journal *j);

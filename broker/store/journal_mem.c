@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "codec.h"
+#include "sieve.h"
 
 struct mem_record {
     uint64_t seq, study, study_seq;
@@ -199,7 +201,66 @@ static void answer_blob(const struct mem_store *m, const struct fx_ask *ask, str
     a->bytes = str_make(b->bytes.p + from, n < ask->limit ? n : ask->limit);
 }
 
-static void answer(const struct mem_store *m, const struct fx_ask *ask, struct group *g)
+/* ---- compaction ---- */
+
+struct mem_study {
+    const struct mem_store *m;
+    uint64_t number;
+};
+
+static void look_up(void *self, uint64_t number, struct sieve_trial *out)
+{
+    const struct mem_study *s = self;
+    *out = (struct sieve_trial){0};
+    for (size_t i = 0; i < s->m->n_trials; i++) {
+        const struct trial_image *t = &s->m->trials[i];
+        if (t->study != s->number || t->number != number)
+            continue;
+        out->final = trial_state_final(t->state);
+        out->n_decide = t->n_decide < SIEVE_STEPS ? t->n_decide : SIEVE_STEPS;
+        memcpy(out->decide, t->decide, out->n_decide * sizeof *out->decide);
+    }
+}
+
+static uint64_t sift(struct sieve *s, const struct mem_record *r)
+{
+    struct arena a;
+    struct record x;
+    arena_init(&a, 0);
+    REQUIRE(record_decode(&x, r->body, &a, NULL) == ERR_OK);
+    struct sieve_record look = {x.seq, x.trial, x.step, x.attempt, x.kind, x.has_step, x.has_value};
+    arena_fini(&a);
+    return sieve_look(s, &look);
+}
+
+static void drop(struct mem_store *m, uint64_t seq)
+{
+    size_t i = 0;
+    while (m->records[i].seq != seq)
+        i++;
+    m->n_records--;
+    memmove(&m->records[i], &m->records[i + 1], (m->n_records - i) * sizeof *m->records);
+}
+
+static void compact(struct mem_store *m, const struct fx_ask *ask, struct answer *a)
+{
+    struct mem_study of = {m, ask->study};
+    struct sieve s;
+    sieve_init(&s, &of, look_up);
+    for (size_t i = m->n_records; i--;) {
+        const struct mem_record *r = &m->records[i];
+        uint64_t seq = r->study == ask->study && r->study_seq <= ask->to ? sift(&s, r) : 0;
+        if (!seq)
+            continue;
+        drop(m, seq); /* behind i */
+        a->dropped++;
+    }
+    sieve_fini(&s);
+    a->complete = true;
+    a->at = a->of = ask->to;
+}
+
+static void answer(struct mem_store *m, const struct fx_ask *ask, struct group *g)
 {
     struct answer *a = group_answer(g, ask);
     a->seq = m->ids.last_seq;
@@ -207,8 +268,11 @@ static void answer(const struct mem_store *m, const struct fx_ask *ask, struct g
         answer_records(m, ask, g, a);
     } else if (ask->kind == ASK_BLOB) {
         answer_blob(m, ask, a);
+    } else if (ask->kind == ASK_COMPACT) {
+        compact(m, ask, a);
     } else {
         a->complete = true;
+        a->fault = ERR_UNSUPPORTED;
         a->error = STR("this journal is in memory and has no tables");
     }
 }

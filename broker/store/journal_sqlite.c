@@ -2,7 +2,8 @@
  *
  * Groups come through a queue; whatever the loop gathers while one is committed is the next. In
  * between, when nothing waits, the thread runs a slice of a person's question, checkpoints the log,
- * or looks whether a full disk has room again.
+ * or looks whether a full disk has room again. Upkeep, a backup or a compaction, has a short slice
+ * after each group too, so that it ends on a farm that is never idle.
  *
  * A commit that fails for want of room is rolled back and tried again, after the ballast was given
  * up; the group waits as long as it takes, and journal_full() tells the core to make nothing but
@@ -14,12 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "checkup.h"
 #include "clock.h"
 #include "dbguard.h"
 #include "machine.h"
+#include "sqlite_backup.h"
+#include "sqlite_compact.h"
 #include "sqlite_db.h"
 #include "sqlite_sql.h"
 
@@ -30,6 +34,10 @@
 #define SQL_BYTES    (8u << 20)
 #define WAL_LIMIT    (64u << 20)
 #define CHECK_NS     (5 * NS_PER_MS)
+#define SLICE_NS     (4 * NS_PER_MS) /* of upkeep, when nothing waits */
+#define SLICE_BUSY   NS_PER_MS       /* and between two groups */
+#define UPKEEP_LOG   (4u << 20)      /* a checkpoint of more would hold up commits for longer */
+#define UPKEEP_MS    20              /* how often upkeep that waits is looked at */
 #define ROOM_MINIMUM (16u << 20) /* free bytes for going on after a full disk without a ballast */
 
 struct journal_sqlite {
@@ -42,6 +50,8 @@ struct journal_sqlite {
     bool lost;             /* thread: the file is not in its place, and could not be rescued yet */
     bool idle_done;        /* thread: the log was checkpointed since the last commit */
     struct list questions; /* thread: of struct question */
+    struct list upkeep;    /* thread: of struct upkeep; the first is worked on */
+    bool upkeep_waits;     /* thread: it has nothing to do at present */
     pthread_mutex_t lock;  /* what follows */
     pthread_cond_t cond;
     struct list queue, done;
@@ -51,6 +61,11 @@ struct journal_sqlite {
 struct question { /* one of the two */
     struct sql_run *run;
     struct checkup *check;
+    struct list link;
+};
+struct upkeep { /* one of the two */
+    struct backup_run *backup;
+    struct compact_run *compact;
     struct list link;
 };
 
@@ -89,17 +104,27 @@ static void make_room(struct journal_sqlite *s)
     db_checkpoint(&s->db, false);
 }
 
+static void check_commit(const struct journal_sqlite *s, int rc)
+{
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
+        return;
+    if ((rc & 0xff) == SQLITE_CORRUPT) {
+        fprintf(stderr, "tunefarm-broker: %s is damaged, and nothing can be written to it (%s)\n",
+                s->c.file, sqlite3_errstr(rc));
+        _exit(err_exit_code(ERR_CORRUPT));
+    }
+    fprintf(stderr, "tunefarm-broker: %s: the commit failed (%s); ending at once\n", s->c.file,
+            sqlite3_errstr(rc));
+    abort();
+}
+
 static void write_group(struct journal_sqlite *s, const struct group *g)
 {
     for (int tries = 0;; tries++) {
         int rc = db_write(&s->db, g);
         if (rc == SQLITE_OK)
             return;
-        if ((rc & 0xff) != SQLITE_FULL) {
-            fprintf(stderr, "tunefarm-broker: %s: the commit failed (%s); ending at once\n",
-                    s->c.file, sqlite3_errstr(rc));
-            abort();
-        }
+        check_commit(s, rc);
         make_room(s);
         if (tries && stopping(s))
             abort(); /* told to end while nothing can be written: nothing of the group was promised
@@ -182,12 +207,24 @@ static void answer_machine(struct journal_sqlite *s, const struct fx_ask *ask, s
     machine_answer(&m, ask, g, s->durable_seq);
 }
 
+static void take_upkeep(struct journal_sqlite *s, const struct fx_ask *ask)
+{
+    struct upkeep *u = alloc_zero(sizeof *u);
+    if (ask->kind == ASK_BACKUP)
+        u->backup = backup_run_new(&s->db, ask);
+    else
+        u->compact = compact_run_new(&s->db, ask);
+    list_push(&s->upkeep, &u->link);
+}
+
 static void take_questions(struct journal_sqlite *s, struct group *g)
 {
     for (size_t i = 0; i < g->fx.n_asks; i++) {
         const struct fx_ask *ask = &g->fx.asks[i];
         if (ask->kind == ASK_SQL || (ask->kind == ASK_CHECK && s->c.envelope))
             begin_question(s, ask);
+        else if (ask->kind == ASK_BACKUP || ask->kind == ASK_COMPACT)
+            take_upkeep(s, ask);
         else if (ask->kind == ASK_MACHINE)
             answer_machine(s, ask, g);
         else
@@ -221,11 +258,59 @@ static void serve_question(struct journal_sqlite *s)
         group_free(g);
 }
 
+static bool is_full(struct journal_sqlite *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool full = s->full;
+    pthread_mutex_unlock(&s->lock);
+    return full;
+}
+
+/* A slice of upkeep, which waits while the disk has no room. */
+static void serve_upkeep(struct journal_sqlite *s, bool busy)
+{
+    struct upkeep *u = LIST_FIRST(&s->upkeep, struct upkeep, link);
+    s->upkeep_waits = u && is_full(s);
+    if (!u || s->upkeep_waits)
+        return;
+    struct group *g = group_new();
+    int64_t until = clock_now() + (busy ? SLICE_BUSY : SLICE_NS);
+    int rc = SQLITE_OK;
+    enum chore next = u->backup ? backup_run_slice(u->backup, until, g, s->durable_seq)
+                                : compact_run_slice(u->compact, until, g, &rc);
+    check_commit(s, rc);
+    if (rc != SQLITE_OK)
+        make_room(s);
+    s->upkeep_waits = next == CHORE_WAIT;
+    if (next == CHORE_LAST) {
+        list_remove(&u->link);
+        free(u);
+    }
+    if (g->n_answers)
+        post(s, g);
+    else
+        group_free(g);
+    if (db_log_bytes(&s->db) > UPKEEP_LOG)
+        db_checkpoint(&s->db, false);
+}
+
+static void drop_upkeep(struct journal_sqlite *s)
+{
+    LIST_FOREACH_SAFE (it, tmp, &s->upkeep) {
+        struct upkeep *u = CONTAINER_OF(it, struct upkeep, link);
+        list_remove(&u->link);
+        backup_run_free(u->backup);
+        compact_run_free(u->compact);
+        free(u);
+    }
+}
+
 /* Somebody removed or replaced the file: what is acknowledged from now on would be found by no
  * later start. All of it is still here, so it is written out before the end. */
 static void end_without_file(struct journal_sqlite *s)
 {
     questions_free(s);
+    drop_upkeep(s);
     int rc = db_rescue(&s->db);
     if (rc == SQLITE_OK) {
         fprintf(stderr,
@@ -252,30 +337,38 @@ static void rest(struct journal_sqlite *s)
     if (!s->idle_done && db_log_bytes(&s->db) > LOG_IDLE)
         db_checkpoint(&s->db, false);
     s->idle_done = true;
-    pthread_mutex_lock(&s->lock);
-    bool full = s->full;
-    pthread_mutex_unlock(&s->lock);
-    if (full && ballast_room(s->c.file) > 2 * s->c.ballast + ROOM_MINIMUM &&
+    if (is_full(s) && ballast_room(s->c.file) > 2 * s->c.ballast + ROOM_MINIMUM &&
         ballast_make(s->c.file, s->c.ballast))
         set_full(s, false);
 }
 
-/* The next group; NULL with *idle when none came for a while, NULL without when a question is to go
- * on or it is time to end. Groups come first: an end is not taken before all of them are done. */
+static struct timespec after_ms(long ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += ms % 1000 * 1000000;
+    t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+/* The next group; NULL with *idle when none came for a while, NULL without when a question or
+ * upkeep is to go on or it is time to end. Groups come first: an end is not taken before all of
+ * them are done. */
 static struct group *next_group(struct journal_sqlite *s, bool *idle, bool *end)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
+    bool upkeep = !list_empty(&s->upkeep);
+    bool work = !list_empty(&s->questions) || (upkeep && !s->upkeep_waits);
+    struct timespec until = after_ms(upkeep ? UPKEEP_MS : IDLE_MS);
     pthread_mutex_lock(&s->lock);
     int rc = 0;
-    while (list_empty(&s->queue) && list_empty(&s->questions) && !s->stop && rc == 0)
+    while (list_empty(&s->queue) && !work && !s->stop && rc == 0)
         rc = pthread_cond_timedwait(&s->cond, &s->lock, &until);
     struct group *g = LIST_FIRST(&s->queue, struct group, link);
     if (g)
         list_remove(&g->link);
     *end = !g && s->stop;
-    *idle = !g && rc != 0;
+    *idle = !g && rc != 0 && !upkeep;
     pthread_mutex_unlock(&s->lock);
     return g;
 }
@@ -293,6 +386,7 @@ static void *run(void *self)
             serve(s, g);
         else if (!list_empty(&s->questions))
             serve_question(s);
+        serve_upkeep(s, g != NULL);
         int64_t now = clock_now();
         if (idle || now - rested > 5 * NS_PER_S) {
             rested = now;
@@ -321,6 +415,9 @@ static err_t on_blob(struct journal *j, struct digest d, struct buf *out, struct
 static err_t on_start(struct journal *j, struct errmsg *em)
 {
     struct journal_sqlite *s = of(j);
+    err_t e = db_begin(&s->db, em);
+    if (e != ERR_OK)
+        return e;
     if (!ballast_make(s->c.file, s->c.ballast))
         return errmsg_set(em, ERR_FULL,
                           "there is no room for %s.ballast; free %llu MiB, or set --ballast 0",
@@ -352,11 +449,7 @@ static struct group *on_done(struct journal *j)
 
 static bool on_full(struct journal *j)
 {
-    struct journal_sqlite *s = of(j);
-    pthread_mutex_lock(&s->lock);
-    bool full = s->full;
-    pthread_mutex_unlock(&s->lock);
-    return full;
+    return is_full(of(j));
 }
 
 static struct journal_stats on_stats(struct journal *j)
@@ -383,11 +476,13 @@ static void on_close(struct journal *j)
     if (s->started)
         end_thread(s);
     questions_free(s);
+    drop_upkeep(s);
     for (struct group *g; (g = on_done(j));)
         group_free(g);
     if (s->started && !db_in_place(&s->db))
         end_without_file(s);
-    db_checkpoint(&s->db, true);
+    if (s->started)
+        db_checkpoint(&s->db, true);
     db_close(&s->db);
     if (s->started)
         ballast_drop(s->c.file);
@@ -424,6 +519,7 @@ err_t journal_open(struct journal **out, const struct journal_config *c, struct 
     list_init(&s->queue);
     list_init(&s->done);
     list_init(&s->questions);
+    list_init(&s->upkeep);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

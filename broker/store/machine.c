@@ -11,8 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "dbguard.h"
 #include "json.h"
+#include "netfs.h"
 
 static const char *const names[] = {"file",           "pid",          "fs",           "db_bytes",
                                     "log_bytes",      "free_bytes",   "disk_bytes",   "ballast",
@@ -105,13 +105,11 @@ static void put_process(struct jsonw *w)
 static void put_row(struct buf *b, const struct machine_store *m)
 {
     struct jsonw w;
-    char fs[32];
     jsonw_init(&w, b);
     jsonw_array(&w);
     jsonw_strz(&w, m->file);
     jsonw_u64(&w, (uint64_t)getpid());
-    dbguard_fs_name(m->file, fs, sizeof fs);
-    jsonw_strz(&w, fs);
+    jsonw_strz(&w, netfs_name(m->file));
     put_disk(&w, m);
     put_process(&w);
     jsonw_u64(&w, m->stats.groups);

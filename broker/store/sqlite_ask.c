@@ -37,9 +37,13 @@ static void answer_records(struct db *d, const struct fx_ask *ask, struct group 
                                                 .body = keep(g, sqlite3_column_blob(st, 3), n)};
         bytes += n;
     }
-    REQUIRE(rc == SQLITE_DONE || rc == SQLITE_ROW); /* what was durable cannot be read any more */
     a->complete = rc == SQLITE_DONE;
     a->rows = rows;
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW) { /* what was durable cannot be read any more */
+        a->n_rows = 0;
+        a->fault = ERR_CORRUPT;
+        a->error = keep(g, sqlite3_errmsg(d->sql), strlen(sqlite3_errmsg(d->sql)));
+    }
     sqlite3_reset(st);
 }
 

@@ -5,6 +5,7 @@
  * commit. */
 #include "sqlite_db.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,6 +19,8 @@
 /* Of one value: far over any of ours, and a question can make none that does not fit into memory.
  */
 #define VALUE_BYTES (4 << 20)
+/* More starts than a farm has between a backup and the day it is needed. */
+#define EPOCH_LEAP 4096
 
 static const char *const texts[DB_STATEMENTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -29,7 +32,7 @@ static const char *const texts[DB_STATEMENTS] = {
                  "?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32)",
     [DB_STUDY] = "INSERT OR REPLACE INTO study_row "
                  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                 "?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29)",
+                 "?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30)",
     [DB_WORKER] =
         "INSERT OR REPLACE INTO worker_row VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
     [DB_BLOB_HAVE] = "SELECT size FROM blob WHERE digest = ?1 AND at = 0",
@@ -43,18 +46,27 @@ static const char *const texts[DB_STATEMENTS] = {
     [DB_BY_STUDY] = "SELECT seq, study_seq, kind, body FROM journal WHERE study = ?1 AND study > 0 "
                     "AND study_seq >= ?2 "
                     "AND study_seq <= ?3 ORDER BY study_seq",
+    [DB_BACKWARDS] = "SELECT seq, study_seq, kind, trial, attempt, step, value IS NOT NULL FROM "
+                     "journal WHERE study = ?1 AND study > 0 AND study_seq <= ?2 ORDER BY "
+                     "study_seq DESC",
+    [DB_DROP] = "DELETE FROM journal WHERE seq = ?1",
+    [DB_TRIAL_STATE] = "SELECT state, decide FROM trial_row WHERE study = ?1 AND number = ?2",
 };
 
 static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
-                              "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -32768;";
-static const char log_pragmas[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
+                              "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -32768;"
+                              "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
+/* Of a new database: what compaction frees is given back to the file system. */
+static const char first_pragmas[] = "PRAGMA auto_vacuum = INCREMENTAL;";
+static bool prepare_one(struct db *d, enum db_statement s)
+{
+    return d->st[s] || sqlite3_prepare_v3(d->sql, texts[s], -1, SQLITE_PREPARE_PERSISTENT,
+                                          &d->st[s], NULL) == SQLITE_OK;
+}
 
 sqlite3_stmt *db_use(struct db *d, enum db_statement s)
 {
-    if (!d->st[s])
-        REQUIRE(sqlite3_prepare_v3(d->sql, texts[s], -1, SQLITE_PREPARE_PERSISTENT, &d->st[s],
-                                   NULL) == SQLITE_OK);
+    REQUIRE(prepare_one(d, s));
     return d->st[s];
 }
 
@@ -110,16 +122,70 @@ static void meta_set(struct db *d, const char *key, uint64_t v)
     sqlite3_reset(st);
 }
 
-static uint64_t last_seq(struct db *d)
+int64_t db_number(sqlite3 *sql, const char *query)
 {
     sqlite3_stmt *st;
-    uint64_t v = 0;
-    if (sqlite3_prepare_v2(d->sql, "SELECT max(seq) FROM journal", -1, &st, NULL) != SQLITE_OK)
+    int64_t v = 0;
+    if (sqlite3_prepare_v2(sql, query, -1, &st, NULL) != SQLITE_OK)
         return 0;
     if (sqlite3_step(st) == SQLITE_ROW)
-        v = (uint64_t)sqlite3_column_int64(st, 0);
+        v = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
     return v;
+}
+
+int db_unflushed(struct db *d, bool unflushed)
+{
+    return sqlite3_exec(d->sql,
+                        unflushed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+                        NULL, NULL, NULL);
+}
+
+static uint64_t random_id(void)
+{
+    uint64_t v;
+    hash_random(&v, sizeof v);
+    return v >> 1 | 1;
+}
+
+/* Which file it is, as far as the file system tells: a copy of it is another. 0 = it does not tell.
+ */
+static uint64_t file_identity(const char *file)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, file, 0, STATX_INO | STATX_BTIME, &st) != 0)
+        return 0;
+    uint64_t born = st.stx_mask & STATX_BTIME
+                        ? (uint64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec
+                        : 0;
+    return (st.stx_ino * UINT64_C(0x9e3779b97f4a7c15) ^ born) >> 1 | 1;
+}
+
+/* A database that was restored, or that somebody copied, is another timeline: what workers hold was
+ * granted by the farm that it is a copy of, perhaps after the copy was made, and its attempts would
+ * carry the numbers of others. Sessions of the two do not meet either. */
+static void begin_timeline(struct db *d, struct journal_ids *ids)
+{
+    uint64_t was = meta_get(d, "file"), is = file_identity(d->file);
+    ids->copied = ids->timeline && was && is && was != is;
+    ids->restored = ids->farm && !ids->timeline;
+    if (!ids->farm) {
+        ids->farm = random_id();
+        meta_set(d, "farm", ids->farm);
+        meta_set(d, "created_ms", (uint64_t)clock_wall_ms());
+    }
+    if (!ids->timeline || ids->copied) {
+        ids->timeline = random_id();
+        ids->epoch += ids->copied || ids->restored ? EPOCH_LEAP : 0;
+        meta_set(d, "timeline", ids->timeline);
+    }
+    if (is != was)
+        meta_set(d, "file", is);
+}
+
+static err_t execute(const struct db *d, const char *sql, struct errmsg *em)
+{
+    return sqlite3_exec(d->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : open_error(d, em);
 }
 
 /* Another start of the farm: durable before anybody hears its epoch. Workers of the last one are
@@ -132,26 +198,25 @@ static err_t begin_epoch(struct db *d, struct journal_ids *ids, struct errmsg *e
              "UPDATE worker_row SET state = %d WHERE state < %d; DELETE FROM request WHERE wall_ms "
              "< %lld;",
              WORKER_GONE, WORKER_LEFT, week_ago);
-    if (db_run(d, DB_BEGIN) != SQLITE_OK)
-        return open_error(d, em);
     *ids = (struct journal_ids){.farm = meta_get(d, "farm"),
                                 .timeline = meta_get(d, "timeline"),
                                 .epoch = meta_get(d, "epoch") + 1,
                                 .fold_seq = meta_get(d, "fold_seq"),
-                                .last_seq = last_seq(d)};
-    if (!ids->farm) {
-        uint64_t random[2];
-        hash_random(random, sizeof random);
-        ids->farm = random[0] >> 1 | 1;
-        ids->timeline = random[1] >> 1 | 1;
-        meta_set(d, "farm", ids->farm);
-        meta_set(d, "timeline", ids->timeline);
-        meta_set(d, "created_ms", (uint64_t)clock_wall_ms());
-    }
+                                .last_seq =
+                                    (uint64_t)db_number(d->sql, "SELECT max(seq) FROM journal")};
+    begin_timeline(d, ids);
     meta_set(d, "epoch", ids->epoch);
-    sqlite3_exec(d->sql, tidy, NULL, NULL, NULL);
-    if (db_run(d, DB_COMMIT) != SQLITE_OK)
-        return open_error(d, em);
+    return execute(d, tidy, em);
+}
+
+/* Tables and columns are what this program knows; a file may say anything. */
+static err_t prepare_all(struct db *d, struct errmsg *em)
+{
+    for (unsigned s = 0; s < DB_STATEMENTS; s++) {
+        if (!prepare_one(d, s))
+            return errmsg_set(em, ERR_CORRUPT, "%s is damaged: %s (it was not changed)", d->file,
+                              sqlite3_errmsg(d->sql));
+    }
     return ERR_OK;
 }
 
@@ -163,6 +228,26 @@ static bool which(const char *file, dev_t *dev, ino_t *ino)
     *dev = st.st_dev;
     *ino = st.st_ino;
     return true;
+}
+
+/* What is written here, and in begin_epoch(), stays in a transaction that db_begin() commits: by
+ * then everything was read, so a file that is refused is as it was. */
+static err_t prepare(struct db *d, struct errmsg *em)
+{
+    int64_t version = 0;
+    err_t e = execute(d, pragmas, em);
+    if (e == ERR_OK)
+        e = dbschema_check(d->sql, d->file, &version, em);
+    if (e == ERR_OK && !version)
+        e = execute(d, first_pragmas, em);
+    if (e == ERR_OK && db_run(d, DB_BEGIN) != SQLITE_OK)
+        e = open_error(d, em);
+    if (e == ERR_OK)
+        e = dbschema_prepare(d->sql, d->file, version, em);
+    if (e == ERR_OK)
+        e = prepare_all(d, em);
+    d->shrinks = e == ERR_OK && db_number(d->sql, "PRAGMA auto_vacuum") == 2;
+    return e;
 }
 
 err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct errmsg *em)
@@ -182,12 +267,8 @@ err_t db_open(struct db *d, const char *file, struct journal_ids *ids, struct er
     sqlite3_extended_result_codes(d->sql, 1);
     sqlite3_limit(d->sql, SQLITE_LIMIT_LENGTH, VALUE_BYTES);
     sqlite3_db_config(d->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    e = sqlite3_exec(d->sql, pragmas, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : open_error(d, em);
-    if (e == ERR_OK)
-        e = sqlite3_exec(d->sql, log_pragmas, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK
-                                                                             : open_error(d, em);
-    if (e == ERR_OK)
-        e = dbschema_prepare(d->sql, file, em);
+    sqlite3_db_config(d->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    e = prepare(d, em);
     if (e == ERR_OK)
         e = begin_epoch(d, ids, em);
     sqlite3_wal_hook(d->sql, on_log, d);
@@ -200,6 +281,15 @@ fail_open:
 fail_lock:
     dbguard_unlock(d->lock);
     free(d->file);
+    return e;
+}
+
+err_t db_begin(struct db *d, struct errmsg *em)
+{
+    if (db_run(d, DB_COMMIT) != SQLITE_OK)
+        return open_error(d, em);
+    err_t e = execute(d, "PRAGMA journal_mode = WAL", em);
+    sqlite3_db_config(d->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return e;
 }
 
@@ -272,6 +362,7 @@ int db_rescue(struct db *d)
     struct buf name = {0};
     sqlite3_stmt *st = NULL;
     buf_printf(&name, "%s.rescued", d->file);
+    meta_set(d, "file", 0); /* it is the farm itself, and no copy */
     int rc = sqlite3_prepare_v2(d->sql, "VACUUM INTO ?1", -1, &st, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_bind_text(st, 1, name.p, (int)name.n, SQLITE_STATIC);
@@ -293,5 +384,5 @@ void db_checkpoint(struct db *d, bool truncate)
 
 uint64_t db_log_bytes(const struct db *d)
 {
-    return (uint64_t)d->log_pages * 4096;
+    return (uint64_t)d->log_pages * DB_PAGE;
 }

@@ -72,6 +72,7 @@ void db_study_image(sqlite3_stmt *st, struct study_image *s)
     s->ended_ms = sqlite3_column_int64(st, 26);
     s->elapsed_ms = column_u64(st, 27);
     s->paused = sqlite3_column_int(st, 28) != 0;
+    s->compacted = column_u64(st, 29);
 }
 
 static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_reader *r,
@@ -83,7 +84,7 @@ static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_rea
     return r->study(r->self, &s, em);
 }
 
-static uint32_t read_decide(sqlite3_stmt *st, int i, int64_t out[DB_DECIDE])
+uint32_t db_decide(sqlite3_stmt *st, int i, int64_t out[DB_DECIDE])
 {
     const char *p = (const char *)sqlite3_column_text(st, i);
     uint32_t n = 0;
@@ -139,7 +140,7 @@ static void read_trial_rest(sqlite3_stmt *st, struct trial_image *t, int64_t dec
     t->metrics = column_text(st, 28);
     t->error = column_text(st, 29);
     t->resume = column_text(st, 30);
-    t->n_decide = read_decide(st, 31, decide);
+    t->n_decide = db_decide(st, 31, decide);
     t->decide = decide;
 }
 
@@ -214,11 +215,15 @@ err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg
     bool found = false;
     sqlite3_bind_blob(st, 1, digest.b, sizeof digest.b, SQLITE_STATIC);
     sqlite3_bind_int64(st, 2, 0);
-    while (sqlite3_step(st) == SQLITE_ROW) {
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         found = true;
         buf_add(out, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
     }
     sqlite3_reset(st);
+    if (rc != SQLITE_DONE)
+        return errmsg_set(em, ERR_CORRUPT, "%s cannot be read: %s", d->file,
+                          sqlite3_errmsg(d->sql));
     if (found)
         return ERR_OK;
     char hex[HEX_SIZE(32)];

@@ -144,6 +144,7 @@ static int write_study(struct db *d, const struct study_image *s)
     sqlite3_bind_int64(st, i++, s->ended_ms);
     bind_u64(st, i++, s->elapsed_ms);
     sqlite3_bind_int(st, i++, s->paused);
+    bind_u64(st, i, s->compacted);
     return step(st);
 }
 

@@ -1,9 +1,11 @@
 /* `tunefarm best`: the best trials of a study.
  *
  * Called by main.c. */
-#include <stdio.h>
+#include <stdlib.h>
 
+#include "alloc.h"
 #include "command.h"
+#include "leaders.h"
 #include "listing.h"
 
 struct best_settings {
@@ -33,25 +35,39 @@ static const struct opt_table best_table = {
     .n = sizeof best_rows / sizeof best_rows[0],
 };
 
+/* Everything about them, in their order. */
+static void question(struct buf *out, const struct study_row *study, const struct best_settings *b,
+                     const struct leader *v, size_t n)
+{
+    buf_printf(out,
+               "select number as trial, loss, params%s from trial where study = '%s' and "
+               "number in (",
+               b->client.json ? ", attempt, worker, host, runtime" : "", study->name);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s%llu", i ? "," : "", (unsigned long long)v[i].trial);
+    buf_printf(out, ") order by loss %s, number", study->maximize ? "desc" : "asc");
+}
+
 static err_t list_best(struct source *s, const struct study_row *study,
                        const struct best_settings *b, struct errmsg *em)
 {
-    char query[512];
+    struct leader *v = alloc_array(b->count, sizeof *v);
+    struct buf query = {0};
     struct listing l;
-    snprintf(query, sizeof query,
-             "select number as trial, loss, params%s from trial where study = '%s' and state = "
-             "'complete' and loss between -1.7976931348623157e308 and 1.7976931348623157e308 "
-             "order by loss %s, number limit %llu",
-             b->client.json ? ", attempt, worker, host, runtime" : "", study->name,
-             study->maximize ? "desc" : "asc", (unsigned long long)b->count);
+    size_t n = 0;
     listing_init(&l, b->client.json ? LISTING_JSON : LISTING_TABLE);
     l.unpack = true;
-    err_t e = source_sql(s, query, NULL, 0, listing_row, &l, em);
-    if (!e && l.rows == 0)
+    err_t e = leaders_find(s, study, (size_t)b->count, v, &n, em);
+    if (!e && n == 0)
         e = errmsg_set(em, ERR_NOT_FOUND, "no trial of %s is complete yet", study->name);
+    question(&query, study, b, v, n);
+    if (!e)
+        e = source_sql(s, buf_z(&query), NULL, 0, listing_row, &l, em);
     if (!e)
         e = listing_end(&l, em);
     listing_fini(&l);
+    buf_fini(&query);
+    free(v);
     return e;
 }
 

@@ -331,6 +331,27 @@ static err_t to_file(struct export *x, struct source *s, struct errmsg *em)
     return e;
 }
 
+static err_t on_compacted(void *self, const struct row *r, struct errmsg *em)
+{
+    const struct export *x = self;
+    (void)em;
+    if (r->values && row_int(r, "compacted", 0) > 0)
+        client_note("%s was compacted up to its event %lld: of trials that were final, only the "
+                    "last reports and those that decided are left",
+                    x->study, (long long)row_int(r, "compacted", 0));
+    return ERR_OK;
+}
+
+/* Nobody should take a thinned curve for a whole one. */
+static err_t note_compaction(struct export *x, struct source *s, struct errmsg *em)
+{
+    char query[200];
+    snprintf(query, sizeof query, "select compacted from study where name = '%s'", x->study);
+    err_t e = source_sql(s, query, NULL, 0, on_compacted, x, em);
+    /* A database of before version 3 has no such column, and was never compacted. */
+    return e == ERR_INVALID ? ERR_OK : e;
+}
+
 static err_t export_all(struct export *x, struct source *s, struct errmsg *em)
 {
     if (x->s->output)
@@ -353,6 +374,8 @@ static err_t work(void *settings, const struct opts *o, struct errmsg *em)
     buf_init(&x.line, 0);
     e = source_study(s, x.study, &study, em);
     x.number_of_study = study.number;
+    if (!e && x.s->reports)
+        e = note_compaction(&x, s, em);
     if (!e)
         e = find_names(&x, s, &study, em);
     if (!e)

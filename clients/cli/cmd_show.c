@@ -203,9 +203,9 @@ static err_t show_study(struct source *s, const struct study_row *study, struct 
     snprintf(query, sizeof query, "select * from study where name = '%s'", study->name);
     err_t e = source_sql(s, query, NULL, 0, on_study, &out, em);
     snprintf(query, sizeof query,
-             "select number, loss, params from trial where study = '%s' and state = 'complete' and "
-             "loss is not null order by loss %s, number limit 1",
-             study->name, study->maximize ? "desc" : "asc");
+             "select number, loss, params from trial where study = '%s' and number = (select "
+             "best_trial from study where name = '%s')",
+             study->name, study->name);
     if (!e)
         e = source_sql(s, query, NULL, 0, on_best, &out, em);
     if (!e)

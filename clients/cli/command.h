@@ -30,5 +30,8 @@ int cmd_sql(int argc, char **argv);
 int cmd_enqueue(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_compact(int argc, char **argv);
 
 #endif

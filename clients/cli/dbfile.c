@@ -3,8 +3,8 @@
  * file beside it for a moment. Where that cannot be made (a read-only medium) and there is no log,
  * the file is read as one that nobody changes.
  *
- * Called by source.c. The only file of the command line that knows SQLite; it knows the views no
- * more than their names in its callers' questions. */
+ * Called by source.c. It and dbcopy.c are the files of the command line that know SQLite; the views
+ * it knows no more than their names in its callers' questions. */
 #include "dbfile.h"
 
 #include <sqlite3.h>
@@ -110,6 +110,11 @@ void dbfile_close(struct dbfile *d)
     sqlite3_close(d->db);
     free(d->path);
     free(d);
+}
+
+struct sqlite3 *dbfile_sqlite(const struct dbfile *d)
+{
+    return d->db;
 }
 
 static void bind(sqlite3_stmt *st, const struct str *args, size_t n)

@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "childproc.h"
 #include "clock.h"
 #include "keyfile.h"
+#include "netfs.h"
 
 #define BROKER_FILES 256 /* as broker_main.c */
 #define WISH_FILES   4096
@@ -119,24 +119,13 @@ void hostcheck_timers(struct diagnosis *d, int64_t late_ns)
 
 bool hostcheck_look(const char *path, struct disk_facts *f)
 {
-    static const struct {
-        unsigned long magic;
-        const char *name;
-    } names[] = {{0xef53, "ext4"},        {0x58465342, "XFS"},   {0x9123683e, "Btrfs"},
-                 {0x01021994, "tmpfs"},   {0x2fc12fc1, "ZFS"},   {0xf2f52010, "F2FS"},
-                 {0x794c7630, "overlay"}, {0x858458f6, "ramfs"}, {0x6969, "NFS"}};
     struct statvfs v;
-    struct statfs s;
-    if (statvfs(path, &v) || statfs(path, &s))
+    if (statvfs(path, &v))
         return false;
     *f = (struct disk_facts){.where = path,
-                             .fs = "another file system",
+                             .fs = netfs_name(path),
                              .free = (uint64_t)v.f_bavail * v.f_frsize,
                              .all = (uint64_t)v.f_blocks * v.f_frsize};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (((unsigned long)s.f_type & 0xffffffffUL) == names[i].magic)
-            f->fs = names[i].name;
-    }
     return true;
 }
 

@@ -41,8 +41,11 @@ _tunefarm() {
     run | submit)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.@(yaml|yml|json)' -- "$word"; compgen -d -S / -- "$word")
         ;;
-    show | watch | best | export | stop | pause | resume | logs | enqueue | why | replay)
+    show | watch | best | export | stop | pause | resume | logs | enqueue | why | replay | compact)
         mapfile -t COMPREPLY < <(compgen -W "$(_tunefarm_studies)" -- "$word")
+        ;;
+    backup | restore)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
         ;;
     esac
 }

@@ -252,6 +252,21 @@ static void test_what_was_done_is_there(void **state)
     assert_int_equal(s.trial.worker.b[2], 3);
 }
 
+/* Opening and reading alone leave everything as it was. */
+static void test_nothing_is_changed_before_the_start(void **state)
+{
+    struct rig *r = *state;
+    rig_start(r);
+    journal_submit(r->j, records(1, 5, 1));
+    group_free(rig_wait(r));
+    for (uint64_t turn = 0; turn < 3; turn++) {
+        journal_close(r->j);
+        rig_open(r);
+        assert_int_equal(read_back(r).records, 5);
+        assert_int_equal(journal_ids(r->j).epoch, r->mem ? 2 + turn : 2);
+    }
+}
+
 static void test_a_newer_row_takes_the_place(void **state)
 {
     struct rig *r = *state;
@@ -305,6 +320,111 @@ static void test_questions_see_their_group(void **state)
     assert_int_equal(g->answers[2].n_rows, 0); /* no kind was asked for */
     assert_true(g->answers[2].complete);
     group_free(g);
+}
+
+/* ---- compaction ---- */
+
+static void put(struct group *g, uint64_t seq, uint8_t kind, uint64_t trial, int64_t step)
+{
+    struct record r = {.seq = seq,
+                       .study = 1,
+                       .study_seq = seq,
+                       .kind = kind,
+                       .trial = trial,
+                       .attempt = 1,
+                       .has_step = step > 0,
+                       .step = step,
+                       .has_value = step > 0,
+                       .value = 1,
+                       .number = kind == REC_COMPACTED ? seq - 1 : 0};
+    effects_record(&g->fx, &r);
+}
+
+/* Trial 0 is final, trial 1 runs; each was granted, began, and reported 1000 steps. */
+static struct group *two_trials(uint64_t *last)
+{
+    static const int64_t decide[] = {7};
+    struct group *g = group_new();
+    uint64_t seq = 0;
+    for (uint64_t t = 0; t < 2; t++) {
+        put(g, ++seq, REC_GRANTED, t, 0);
+        put(g, ++seq, REC_STARTED, t, 0);
+    }
+    for (int64_t step = 1; step <= 1000; step++) {
+        for (uint64_t t = 0; t < 2; t++)
+            put(g, ++seq, REC_REPORTED, t, step);
+    }
+    for (uint64_t t = 0; t < 2; t++)
+        *effects_trial(&g->fx) = (struct trial_image){.study = 1,
+                                                      .number = t,
+                                                      .seq = seq,
+                                                      .attempt = 1,
+                                                      .state = t ? TRIAL_RUNNING : TRIAL_COMPLETE,
+                                                      .decide = decide,
+                                                      .n_decide = 1};
+    put(g, ++seq, REC_COMPACTED, 0, 0);
+    *last = seq;
+    return g;
+}
+
+static uint64_t compact(struct rig *r, struct group *g, uint64_t to)
+{
+    struct fx_ask *ask = effects_ask(&g->fx, ASK_COMPACT, 5);
+    ask->study = 1;
+    ask->to = to;
+    journal_submit(r->j, g);
+    for (;;) {
+        g = rig_wait(r);
+        for (size_t i = 0; i < g->n_answers; i++) {
+            const struct answer *a = &g->answers[i];
+            assert_int_equal(a->token, 5);
+            assert_int_equal(a->fault, ERR_OK);
+            assert_true(a->at <= a->of);
+            if (!a->complete)
+                continue;
+            uint64_t dropped = a->dropped;
+            group_free(g);
+            return dropped;
+        }
+        group_free(g);
+    }
+}
+
+static uint64_t count_records(struct rig *r, uint64_t to)
+{
+    uint64_t n = 0;
+    for (uint64_t from = 1; from <= to;) {
+        struct group *g = group_new();
+        struct fx_ask *ask = effects_ask(&g->fx, ASK_RECORDS, 6);
+        ask->study = 1;
+        ask->from = from;
+        ask->to = to;
+        ask->kinds = UINT64_MAX;
+        ask->limit = 512;
+        journal_submit(r->j, g);
+        g = rig_wait(r);
+        const struct answer *a = &g->answers[0];
+        n += a->n_rows;
+        from = a->complete ? to + 1 : a->rows[a->n_rows - 1].study_seq + 1;
+        group_free(g);
+    }
+    return n;
+}
+
+static void test_compaction(void **state)
+{
+    struct rig *r = *state;
+    uint64_t last;
+    rig_start(r);
+    struct group *g = two_trials(&last);
+    assert_int_equal(compact(r, g, last - 1), 998); /* the last stays, and the decision step */
+    assert_int_equal(count_records(r, last), last - 998);
+    assert_int_equal(compact(r, group_new(), last - 1), 0);
+    journal_close(r->j);
+    rig_open(r);
+    assert_int_equal(journal_ids(r->j).last_seq, last);
+    rig_start(r);
+    assert_int_equal(count_records(r, last), last - 998);
 }
 
 static void test_blobs_in_pieces(void **state)
@@ -369,8 +489,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(test_groups_come_back_in_order),
         BOTH(test_what_was_done_is_there),
+        BOTH(test_nothing_is_changed_before_the_start),
         BOTH(test_a_newer_row_takes_the_place),
         BOTH(test_questions_see_their_group),
+        BOTH(test_compaction),
         BOTH(test_blobs_in_pieces),
         BOTH(test_without_writes_there_is_no_commit),
         BOTH(test_closing_commits_what_was_submitted),

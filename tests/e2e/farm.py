@@ -44,6 +44,7 @@ class Farm:
         self.listen = listen or "ipc://" + os.path.join(self.dir, "b")
         self.broker_args = list(broker_args)
         self.processes = {}
+        self.ended = {}  # exit status of those that did not start
         self.logs = {}
         self.env = dict(os.environ, HOME=self.dir, XDG_CONFIG_HOME=os.path.join(self.dir, "config"),
                         XDG_RUNTIME_DIR=self.dir)
@@ -64,6 +65,7 @@ class Farm:
         said = os.read(read_end, 64)
         os.close(read_end)
         if b"READY=1" not in said:
+            self.ended[name] = process.wait(PATIENCE)
             raise AssertionError(f"{name} did not start: {self.log(name)}")
         self.processes[name] = process
         return process

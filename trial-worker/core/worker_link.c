@@ -60,7 +60,8 @@ void link_hello(struct worker *w, int64_t now, struct worker_out *fx)
                           .slots = c->slots,
                           .name = str_of(c->name),
                           .draining = w->drain.mode != DRAIN_NONE,
-                          .number = ++w->link.hello_number};
+                          .number = ++w->link.hello_number,
+                          .timeline = w->link.timeline};
     m.have.v = &have;
     m.have.n = 1;
     m.labels.v = labels;

@@ -52,6 +52,16 @@ static struct journal *open_journal(uint64_t ballast)
     return open_with(&c);
 }
 
+/* An empty database of ours. */
+static void make_database(void)
+{
+    struct journal *j = open_journal(0);
+    struct errmsg em = {{0}};
+    if (journal_start(j, &em) != ERR_OK)
+        fail_msg("%s", em.text);
+    journal_close(j);
+}
+
 static err_t try_open(struct errmsg *em)
 {
     struct journal_config c = {.file = file};
@@ -113,7 +123,7 @@ static void test_of_a_newer_version(void **unused)
 {
     (void)unused;
     struct errmsg em;
-    journal_close(open_journal(0));
+    make_database();
     sql("PRAGMA user_version = 99");
     assert_int_equal(try_open(&em), ERR_VERSION);
     assert_non_null(strstr(em.text, "newer tunefarm"));
@@ -123,7 +133,7 @@ static void test_damaged(void **unused)
 {
     (void)unused;
     struct errmsg em;
-    journal_close(open_journal(0));
+    make_database();
     FILE *f = fopen(file, "r+b");
     assert_non_null(f);
     fseek(f, 100, SEEK_SET); /* the first page's header of the schema */
@@ -263,21 +273,24 @@ static err_t see_paused(void *self, const struct study_image *i, struct errmsg *
     return ERR_OK;
 }
 
-/* Version 1 had no study_row.held. */
+/* Version 1 had no study_row.held, and neither it nor version 2 study_row.compacted. */
 static void test_of_an_older_version(void **unused)
 {
     (void)unused;
     struct errmsg em = {{0}};
     int paused = -1;
     struct journal_reader reader = {&paused, see_paused, NULL, NULL, NULL};
-    journal_close(open_journal(0));
+    make_database();
     sql("DROP VIEW study; DROP VIEW trial; DROP VIEW report;"
-        "ALTER TABLE study_row DROP COLUMN held; PRAGMA user_version = 1;"
+        "DROP INDEX journal_report; ALTER TABLE study_row DROP COLUMN compacted; ALTER TABLE "
+        "study_row DROP COLUMN held;"
+        "PRAGMA user_version = 1;"
         "INSERT INTO study_row(number, seq, study_seq, name, state, maximize, spec, search,"
         " spec_number, optimizer_epoch, trials) VALUES(1, 0, 0, 's', 0, 0, x'', x'', 1, 0, 0)");
     struct journal *j = open_journal(0);
     assert_int_equal(journal_load(j, &reader, &em), ERR_OK);
     assert_int_equal(paused, 0);
+    assert_int_equal(journal_start(j, &em), ERR_OK);
     journal_close(j);
     sql("UPDATE study_row SET held = 1");
     j = open_journal(0);
