@@ -277,6 +277,13 @@ static void on_count(void *self, uint64_t peer, enum counter c, uint64_t n)
     farm_count(b->farm, peer, c, n);
 }
 
+static void on_gap(void *self, uint64_t peer, uint64_t session)
+{
+    struct broker *b = self;
+    farm_on_gap(b->farm, peer, session, &b->gather->fx);
+    arm(b);
+}
+
 static uint8_t on_role(void *self, uint64_t session)
 {
     const struct broker *b = self;
@@ -432,7 +439,7 @@ static err_t open_sockets(struct broker *b, struct errmsg *em)
                                       : b->o.feed ? b->o.feed
                                                   : feed.text,
                               .curve = b->zauth ? &b->curve : NULL};
-    struct router_events ev = {b, on_message, on_bad, on_count, on_role, on_feed_wanted};
+    struct router_events ev = {b, on_message, on_bad, on_count, on_gap, on_role, on_feed_wanted};
     if (c.feed)
         e = place_check(c.feed, em);
     if (e == ERR_OK)

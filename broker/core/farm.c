@@ -203,6 +203,14 @@ void farm_on_bad_frame(struct farm *f, uint64_t peer, uint64_t session, unsigned
     session_error(fx, peer, session, kind, e, text);
 }
 
+void farm_on_gap(struct farm *f, uint64_t peer, uint64_t session, struct effects *fx)
+{
+    const struct session *s = session_get(f, session);
+    if (s && s->peer == peer)
+        session_error(fx, peer, session, 0, ERR_STALE,
+                      "messages of this session were lost; say HELLO again");
+}
+
 void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effects *fx)
 {
     struct act a = {f, now, fx};

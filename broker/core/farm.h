@@ -80,6 +80,10 @@ void farm_on_bad_frame(struct farm *f, uint64_t peer, uint64_t session, unsigned
                        const char *text, struct effects *fx);
 /* The shell refused or missed something of that peer by itself; 0 = of nobody known. */
 void farm_count(struct farm *f, uint64_t peer, enum counter c, uint64_t n);
+/* Frames of this session were lost on their way here. What they were is not known, and some are
+ * never said again within a session (PULL, PROPOSE, CLOSE_STUDY), so the peer is told to begin a
+ * new one. */
+void farm_on_gap(struct farm *f, uint64_t peer, uint64_t session, struct effects *fx);
 /* A hint that the connection is gone (it may be wrong): the leases there are cut to 5 s unless the
  * peer speaks. */
 void farm_on_peer_gone(struct farm *f, int64_t now, uint64_t peer, struct effects *fx);

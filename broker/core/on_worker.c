@@ -165,13 +165,17 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
         refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: the step is not in 0 to 2^53-1");
         return;
     }
+    if (!q->uri.n) {
+        refuse(a, s, MSG_CHECKPOINT, "CHECKPOINT: it says where nothing is");
+        return;
+    }
     struct trial *t = attempt_of(a, s, n);
     if (!t || no_room(a, s))
         return;
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume);
     tally(a->f, s, COUNT_REPEATED_CHECKPOINT, !newer);
-    if (newer && q->uri.n) {
+    if (newer) {
         struct record r = {.kind = REC_CHECKPOINTED,
                            .trial = t->number,
                            .attempt = t->attempt,

@@ -1,9 +1,8 @@
 /* Sockets and frames.
  *
  * A peer is known to the core by a key that holds its routing id, so there is no table of peers to
- * keep; libzmq's own ids have five bytes. Each peer has two counters for the header's sequence
- * numbers, by which both ends see early that something was dropped; correctness does not rest on
- * them.
+ * keep; libzmq's own ids have five bytes. Each peer has counters for the header's sequence numbers,
+ * by which both ends see that something was dropped; a new session is the cure.
  *
  * What is not a frame of ours is dropped without an answer. A frame that is, but cannot be
  * understood, is answered with what is wrong. It must not know what messages mean: farm.c has the
@@ -20,6 +19,7 @@
 #include "envelope.h"
 #include "frame.h"
 #include "idmap.h"
+#include "seqcount.h"
 
 #define ID_LIMIT    6u
 #define QUEUE_BYTES (8u << 20)
@@ -30,11 +30,9 @@ struct listener {
     struct zsock *sock;
     unsigned index;
 };
-/* Sequence numbers of a connection's current session. */
 struct numbers {
-    uint64_t peer, session, sent;
-    uint64_t seen; /* everything up to it came */
-    uint64_t last; /* the greatest that came; 0 = none yet */
+    uint64_t peer;
+    struct seqcount count;
 };
 struct router {
     struct router_events ev;
@@ -68,7 +66,7 @@ static struct str peer_id(uint64_t key, char out[ID_LIMIT])
     return str_make(out, n);
 }
 
-static struct numbers *numbers_of(struct router *r, uint64_t peer, uint64_t session)
+static struct seqcount *count_of(struct router *r, uint64_t peer)
 {
     struct numbers *c = idmap_get(&r->numbers, peer);
     if (!c) {
@@ -76,11 +74,7 @@ static struct numbers *numbers_of(struct router *r, uint64_t peer, uint64_t sess
         c->peer = peer;
         idmap_put(&r->numbers, peer, c);
     }
-    if (c->session != session) {
-        c->session = session;
-        c->sent = c->seen = c->last = 0;
-    }
-    return c;
+    return &c->count;
 }
 
 /* ---- in ---- */
@@ -97,17 +91,21 @@ static void refuse(struct router *r, uint64_t peer, const struct frame *f, enum 
     r->ev.bad(r->ev.self, peer, f->session, f->kind, e, text);
 }
 
-/* A sender's numbers rise by one within a session. One that does not count its frames says 0. */
-static void follow(struct router *r, struct numbers *n, const struct frame *f)
+/* How many frames are missing before this one, which does not follow what was seen. */
+static uint64_t hole(const struct seqcount *before, uint64_t seq)
 {
-    if (f->seq == n->seen + 1)
-        n->seen = f->seq;
-    if (f->seq > n->last) {
-        if (n->last && f->seq != n->last + 1)
-            count(r, n->peer, COUNT_MISSING_FRAMES, f->seq - n->last - 1);
-        n->last = f->seq;
-    } else if (f->seq) {
-        count(r, n->peer, COUNT_REPEATED_FRAME, 1);
+    uint64_t last = before->seen ? before->seen : seq > before->hello ? before->hello : 0;
+    return seq - last - 1;
+}
+
+static void follow(struct router *r, uint64_t peer, const struct frame *f)
+{
+    struct seqcount *c = count_of(r, peer), before = *c;
+    if (seqcount_in(c, f->session, f->seq)) {
+        count(r, peer, COUNT_MISSING_FRAMES, hole(&before, f->seq));
+        r->ev.gap(r->ev.self, peer, f->session);
+    } else if (f->session && f->session == before.session && f->seq && f->seq <= before.seen) {
+        count(r, peer, COUNT_REPEATED_FRAME, 1);
     }
 }
 
@@ -146,6 +144,7 @@ static void on_frame(void *self, struct str id, struct str bytes)
         count(r, peer, e == ERR_CORRUPT ? COUNT_BAD_CHECKSUM : COUNT_BAD_FRAME, 1);
         return;
     }
+    follow(r, peer, &f);
     if (f.major != PROTO_MAJOR) {
         refuse(r, peer, &f, COUNT_OTHER_VERSION, ERR_VERSION,
                "this broker speaks protocol version 1 only");
@@ -159,9 +158,6 @@ static void on_frame(void *self, struct str id, struct str bytes)
         refuse(r, peer, &f, COUNT_TOO_LARGE, ERR_LIMIT, "a worker's frame is at most 256 KiB");
         return;
     }
-    struct numbers *n = idmap_get(&r->numbers, peer);
-    if (n && n->session == f.session)
-        follow(r, n, &f);
     deliver(r, peer, &f);
 }
 
@@ -187,12 +183,15 @@ bool router_send(struct router *r, uint64_t peer, uint64_t session, unsigned kin
     char id[ID_LIMIT];
     if (index >= r->n_listeners)
         return false;
-    struct numbers *c = numbers_of(r, peer, session);
+    struct seqcount *c = count_of(r, peer);
+    if (kind == MSG_WELCOME)
+        seqcount_begin(c, session);
+    struct seqnumbers n = seqcount_out(c, session);
     struct frame f = {.major = PROTO_MAJOR,
                       .kind = (uint8_t)kind,
                       .session = session,
-                      .seq = ++c->sent,
-                      .seen = c->seen,
+                      .seq = n.seq,
+                      .seen = n.seen,
                       .body = body};
     buf_clear(&r->out);
     frame_write(&r->out, &f);

@@ -23,6 +23,8 @@ struct router_events {
                 const char *text);
     /* Something of that peer was refused or missed. */
     void (*count)(void *self, uint64_t peer, enum counter c, uint64_t n);
+    /* Frames of this session were lost on their way here. */
+    void (*gap)(void *self, uint64_t peer, uint64_t session);
     /* enum role of a session; 0 = none. */
     uint8_t (*role)(void *self, uint64_t session);
     void (*feed_wanted)(void *self, bool wanted);

@@ -143,8 +143,9 @@ void attachment_on_want(struct attachment *a, int64_t now, const struct msg_want
 static bool apply(struct attachment *a, int64_t now, const struct record *r, struct link_out *fx)
 {
     if (r->study_seq <= a->upto)
-        return true;
+        return true; /* repeated; it took no credit */
     a->upto = r->study_seq;
+    a->received++;
     if (r->kind == REC_SPEC_ADDED && r->study_seq > a->head)
         return false;
     if (r->kind == REC_STUDY_OPENED)
@@ -162,7 +163,6 @@ bool attachment_on_events(struct attachment *a, int64_t now, const struct msg_ev
     for (uint32_t i = 0; i < m->records.n; i++)
         if (!apply(a, now, &m->records.v[i], fx))
             return false;
-    a->received += m->records.n;
     if (m->upto > a->upto)
         a->upto = m->upto;
     if (a->tuner)

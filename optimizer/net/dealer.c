@@ -25,6 +25,8 @@ struct dealer {
 
 static bool lost_frames(struct dealer *d, const struct frame *f)
 {
+    if (!f->seq || f->session < d->in_session) /* a refusal, or a late one of an older session */
+        return false;
     bool same = f->session == d->in_session;
     bool gap = same && f->session != 0 && d->in_seq != 0 && f->seq > d->in_seq + 1;
     if (!same || f->seq > d->in_seq)

@@ -153,6 +153,9 @@ static void on_error(struct link *l, int64_t now, uint64_t session, const struct
 static void on_attached(struct link *l, int64_t now, const struct msg_attached *m,
                         struct link_out *fx)
 {
+    const struct attachment *a = idmap_get(&l->studies, m->study);
+    if (a && a->epoch >= m->epoch)
+        return; /* repeated: what the stream brought since would be forgotten */
     forget(l, m->study);
     link_out_fact(
         fx, LOG_INFO_, "STUDY-ATTACHED", "study=%llu name=\"" STR_FMT "\" epoch=%u trials=%llu",

@@ -1,34 +1,47 @@
-/* The run: a heap of events at virtual times, faults drawn from the seed, an end in quiet.
+/* The run: a heap of events at virtual times, faults from the seed's plan, an end in quiet.
  *
- * Phase one lasts as long as faults do; then everything is started again, no fault happens any
- * more, and every study must end (liveness). Nothing here knows how broker or worker work inside.
- */
+ * Phase one lasts as long as the plan does; then everything is started again, no fault happens any
+ * more, and every study must end (liveness). Nothing here knows how broker, worker or optimizer
+ * work inside. */
 #include "sim.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "oracle.h"
 
-#define FAULTS_FOR  (90 * SEC)
 #define REST_WITHIN (40 * 60 * SEC)
 #define STEP_LIMIT  4000000
+
+struct sim_event *sim_at_with(struct sim *s, int64_t at,
+                              void (*run)(struct sim *, struct sim_event *), void *who,
+                              struct str head, struct str tail)
+{
+    struct sim_event *e = malloc(sizeof *e + head.n + tail.n);
+    REQUIRE(e != NULL);
+    *e = (struct sim_event){.run = run, .who = who, .n = head.n + tail.n};
+    if (head.n)
+        memcpy(e->bytes, head.p, head.n);
+    if (tail.n)
+        memcpy(e->bytes + head.n, tail.p, tail.n);
+    heap_insert(&s->events, &e->node, at < s->now ? s->now : at);
+    return e;
+}
 
 struct sim_event *sim_at(struct sim *s, int64_t at, void (*run)(struct sim *, struct sim_event *),
                          void *who, uint64_t a, uint64_t b)
 {
-    struct sim_event *e = alloc_zero(sizeof *e);
-    e->run = run;
-    e->who = who;
+    struct sim_event *e = sim_at_with(s, at, run, who, (struct str){0}, (struct str){0});
     e->a = a;
     e->b = b;
-    heap_insert(&s->events, &e->node, at < s->now ? s->now : at);
     return e;
 }
 
 bool sim_chance(struct sim *s, double p)
 {
-    return rng_unit(&s->rng) < p;
+    return p > 0 && rng_unit(&s->rng) < p;
 }
 
 int64_t sim_between(struct sim *s, int64_t lo, int64_t hi)
@@ -42,6 +55,13 @@ void sim_trace(struct sim *s, uint64_t x)
     s->hash ^= s->hash >> 29;
 }
 
+void sim_step(struct sim *s)
+{
+    s->steps++;
+    SIM_CHECK(s, s->steps < STEP_LIMIT, "I14: no rest after %llu steps",
+              (unsigned long long)s->steps);
+}
+
 void sim_fail(const struct sim *s, const char *fmt, ...)
 {
     va_list ap;
@@ -49,270 +69,248 @@ void sim_fail(const struct sim *s, const char *fmt, ...)
     fprintf(stderr, "\nsimulator: seed %llu, virtual time %.6f s: ", (unsigned long long)s->seed,
             (double)s->now / 1e9);
     vfprintf(stderr, fmt, ap);
-    fprintf(stderr, "\nagain with: SIM_SEED=%llu test_sim\n", (unsigned long long)s->seed);
+    fprintf(stderr, "\n");
     va_end(ap);
     abort();
 }
 
-/* The time until the next event of a process with so many a second. */
-static int64_t wait_for(struct sim *s, double rate)
+/* ---- clocks ---- */
+
+int64_t sim_clock_at(const struct sim_clock *c, int64_t now)
 {
-    double u = rng_open(&s->rng);
-    double seconds = (1 / u - 1) / rate; /* heavy-tailed: bursts and long calms */
-    return (int64_t)((seconds > 1000 ? 1000 : seconds) * 1e9) + 1;
+    if (now <= c->base)
+        return c->local;
+    int64_t gone = now - c->base;
+    return c->local + gone + gone / 1000000 * c->ppm;
 }
 
-static void on_restart_broker(struct sim *s, struct sim_event *e)
+int64_t sim_clock_when(const struct sim *s, const struct sim_clock *c, int64_t local)
 {
-    (void)e;
-    if (!s->farm)
-        broker_start(s);
+    if (local == CLOCK_NEVER)
+        return CLOCK_NEVER;
+    int64_t left = local - c->local;
+    int64_t at = c->base + left - left / (1000000 + c->ppm) * c->ppm + 1;
+    return at > s->now ? at : s->now + 1;
 }
 
-static void crash_broker(struct sim *s)
+void sim_clock_suspend(struct sim_clock *c, int64_t now, int64_t until)
 {
-    if (!s->farm)
+    if (now < c->base)
         return;
-    s->crashes++;
-    broker_crash(s);
-    sim_at(s, s->now + sim_between(s, 10 * MS, 20 * SEC), on_restart_broker, NULL, 0, 0);
+    c->local = sim_clock_at(c, now);
+    c->base = until;
 }
 
-static struct sim_worker *any_worker(struct sim *s)
-{
-    return &s->workers[rng_below(&s->rng, SIM_WORKERS)];
-}
+/* ---- the run ---- */
 
-static void on_restart_worker(struct sim *s, struct sim_event *e)
-{
-    struct sim_worker *w = e->who;
-    if (!w->core)
-        worker_start(s, w);
-}
-
-static void crash_worker(struct sim *s)
-{
-    struct sim_worker *w = any_worker(s);
-    if (!w->core)
-        return;
-    s->crashes++;
-    worker_crash(s, w);
-    sim_at(s, s->now + sim_between(s, 10 * MS, 60 * SEC), on_restart_worker, w, 0, 0);
-}
-
-static void drain_worker(struct sim *s)
-{
-    struct sim_worker *w = any_worker(s);
-    if (w->core)
-        worker_end(s, w);
-    sim_at(s, s->now + sim_between(s, 10 * SEC, 60 * SEC), on_restart_worker, w, 0, 0);
-}
-
-static void on_restart_optimizer(struct sim *s, struct sim_event *e)
-{
-    (void)e;
-    if (!s->optimizer.node.up)
-        optimizer_start(s);
-}
-
-static void crash_optimizer(struct sim *s)
-{
-    if (!s->optimizer.node.up)
-        return;
-    s->crashes++;
-    optimizer_crash(s);
-    sim_at(s, s->now + sim_between(s, 10 * MS, 10 * SEC), on_restart_optimizer, NULL, 0, 0);
-}
-
-static void break_connection(struct sim *s)
-{
-    uint64_t i = rng_below(&s->rng, SIM_WORKERS + 2);
-    struct sim_node *n = i < SIM_WORKERS    ? &s->workers[i].node
-                         : i == SIM_WORKERS ? &s->optimizer.node
-                                            : &s->client.node;
-    if (!n->up || !n->connected)
-        return;
-    s->disconnects++;
-    sim_disconnect(s, n);
-}
-
-static void pause_worker(struct sim *s)
-{
-    struct sim_worker *w = any_worker(s);
-    if (w->core)
-        w->node.paused_until = s->now + sim_between(s, 100 * MS, 60 * SEC);
-}
-
-static void on_full_over(struct sim *s, struct sim_event *e)
-{
-    (void)e;
-    broker_full(s, false);
-}
-
-static void fill_disk(struct sim *s)
-{
-    if (s->disk_is_full)
-        return;
-    broker_full(s, true);
-    sim_at(s, s->now + sim_between(s, 100 * MS, 20 * SEC), on_full_over, NULL, 0, 0);
-}
-
-static const struct {
-    void (*act)(struct sim *s);
-    size_t rate; /* offset in sim_faults */
-} FAULTS[] = {
-    {crash_broker, offsetof(struct sim_faults, broker_crash)},
-    {crash_worker, offsetof(struct sim_faults, worker_crash)},
-    {crash_optimizer, offsetof(struct sim_faults, optimizer_crash)},
-    {break_connection, offsetof(struct sim_faults, disconnect)},
-    {pause_worker, offsetof(struct sim_faults, pause)},
-    {fill_disk, offsetof(struct sim_faults, disk_full)},
-    {drain_worker, offsetof(struct sim_faults, worker_drain)},
-};
-
-static double fault_rate(const struct sim *s, uint64_t i)
-{
-    return *(const double *)(const void *)((const char *)&s->faults + FAULTS[i].rate);
-}
-
-static void on_fault(struct sim *s, struct sim_event *e)
-{
-    if (s->quiet)
-        return;
-    FAULTS[e->a].act(s);
-    sim_at(s, s->now + wait_for(s, fault_rate(s, e->a)), on_fault, NULL, e->a, 0);
-}
-
-static double some(struct sim *s, double p, double most)
-{
-    return sim_chance(s, p) ? most * rng_unit(&s->rng) : 0;
-}
-
-static void draw_faults(struct sim *s)
-{
-    s->faults = (struct sim_faults){
-        .broker_crash = some(s, 0.5, 0.2),
-        .worker_crash = some(s, 0.5, 0.3),
-        .optimizer_crash = some(s, 0.5, 0.2),
-        .disconnect = some(s, 0.6, 0.5),
-        .pause = some(s, 0.3, 0.2),
-        .drop = some(s, 0.4, 0.05),
-        .slow_commit = some(s, 0.3, 0.02),
-        .disk_full = some(s, 0.2, 0.1),
-        .child_crash = some(s, 0.5, 0.2),
-        .child_hang = some(s, 0.3, 0.05),
-        .child_deaf = some(s, 0.3, 0.5),
-        .child_nan = some(s, 0.3, 0.2),
-        .spawn_fail = some(s, 0.2, 0.1),
-        .worker_drain = some(s, 0.3, 0.1),
-        .latency_max = sim_chance(s, 0.3) ? 2 * SEC : 5 * MS,
-    };
-    for (uint64_t i = 0; i < sizeof FAULTS / sizeof FAULTS[0]; i++)
-        if (fault_rate(s, i) > 0)
-            sim_at(s, wait_for(s, fault_rate(s, i)), on_fault, NULL, i, 0);
-}
-
-static void step(struct sim *s)
+static void run_event(struct sim *s)
 {
     struct sim_event *e = CONTAINER_OF(heap_top(&s->events), struct sim_event, node);
     s->now = e->node.key;
     heap_remove(&s->events, &e->node);
-    s->steps++;
-    SIM_CHECK(s, s->steps < STEP_LIMIT, "no rest after %llu steps", (unsigned long long)s->steps);
     e->run(s, e);
-    free((void *)(uintptr_t)e->bytes.p);
     free(e);
-}
-
-static bool all_ended(const struct sim *s)
-{
-    struct farm_counts c = farm_counts(s->farm);
-    return c.studies == SIM_STUDIES && c.open_trials == 0;
 }
 
 static void start_all(struct sim *s)
 {
-    if (s->disk_is_full)
-        broker_full(s, false);
     if (!s->farm)
         broker_start(s);
-    if (!s->optimizer.node.up)
-        optimizer_start(s);
-    for (size_t i = 0; i < SIM_WORKERS; i++) {
-        s->workers[i].node.paused_until = 0;
+    for (size_t i = 0; i < s->n_optimizers; i++)
+        if (!s->optimizers[i].node.up)
+            optimizer_start(s, &s->optimizers[i]);
+    for (size_t i = 0; i < SIM_WORKERS; i++)
         if (!s->workers[i].core)
             worker_start(s, &s->workers[i]);
+    if (!s->client.node.up)
+        client_start(s);
+}
+
+/* What a fault left behind ends now; nothing new begins. */
+static void end_faults(struct sim *s)
+{
+    s->quiet = true;
+    s->quiet_since = s->now;
+    s->disk_full = false;
+    s->fails_next = false;
+    s->plan.latency_now = 5 * MS;
+    s->plan.latency_most = 5 * MS;
+    for (unsigned i = FAULT_DRIFT + 1; i < FAULT_KINDS; i++)
+        s->plan.rate[i] = 0;
+    for (size_t i = 0; i < SIM_NODES; i++) {
+        struct sim_node *n = s->nodes[i];
+        for (int d = 0; d < 2; d++)
+            n->lossy_until[d] = n->repeats_until[d] = n->lost_until[d] = 0;
     }
+}
+
+/* Pauses and clogged links last into the quiet; so does a worker's wait before its next HELLO. */
+static bool all_move(const struct sim *s)
+{
+    for (size_t i = 0; i < SIM_NODES; i++) {
+        const struct sim_node *n = s->nodes[i];
+        if (n->paused_until > s->now || n->last_arrival[0] > s->now + SEC ||
+            n->last_arrival[1] > s->now + SEC)
+            return false;
+    }
+    for (size_t i = 0; i < SIM_WORKERS; i++)
+        if (!s->workers[i].core || !worker_session(s->workers[i].core))
+            return false;
+    return true;
+}
+
+static bool at_rest(const struct sim *s)
+{
+    if (!s->farm || s->flight || !all_move(s))
+        return false;
+    struct farm_counts c = farm_counts(s->farm);
+    for (int i = 0; i < SIM_STUDIES; i++)
+        if (!s->client.submitted[i])
+            return false;
+    return c.open_trials == 0 && oracle_all_ended(s) && s->stranger.welcomed &&
+           s->client.tail_next > disk_records(s);
+}
+
+static _Noreturn void fail_at_rest(const struct sim *s)
+{
+    char text[512];
+    oracle_unrest(s, text, sizeof text);
+    sim_fail(s, "I14: no rest long after the last fault: %s", text);
 }
 
 static void come_to_rest(struct sim *s)
 {
-    s->quiet = true;
-    s->faults = (struct sim_faults){.latency_max = 5 * MS};
-    int64_t until = s->now + REST_WITHIN;
-    int64_t next_start = 0;
-    for (;;) {
+    end_faults(s);
+    malice_behave(s);
+    int64_t until = s->now + REST_WITHIN, next_start = 0;
+    while (!at_rest(s)) {
         if (s->now >= next_start) { /* a worker that was ending may end now and leave a hole */
             start_all(s);
             next_start = s->now + 5 * SEC;
         }
-        bool done = s->farm && all_ended(s) && s->optimizer.node.up;
-        for (int i = 0; i < SIM_STUDIES; i++)
-            done = done && s->client.done[i];
-        if (done && !s->flight)
-            break;
-        SIM_CHECK(s, heap_top(&s->events) != NULL, "nothing happens any more");
-        SIM_CHECK(s, s->now < until, "a study has not ended long after the last fault");
-        step(s);
+        SIM_CHECK(s, heap_top(&s->events) != NULL, "I14: nothing happens any more");
+        if (s->now >= until)
+            fail_at_rest(s);
+        oracle_quiet(s);
+        run_event(s);
     }
+    until = s->now + 6 * s->config.beat_ns + 20 * SEC; /* whoever runs on has to hear of it */
+    while (s->now < until || s->flight || !effects_empty(s->gather))
+        run_event(s);
 }
 
 static void drop_events(struct sim *s)
 {
-    struct heap_node *n;
-    while ((n = heap_top(&s->events)) != NULL) {
+    for (struct heap_node *n; (n = heap_top(&s->events)) != NULL;) {
         heap_remove(&s->events, n);
-        struct sim_event *e = CONTAINER_OF(n, struct sim_event, node);
-        free((void *)(uintptr_t)e->bytes.p);
-        free(e);
+        free(CONTAINER_OF(n, struct sim_event, node));
     }
     heap_fini(&s->events);
 }
 
 static void release(struct sim *s)
 {
+    s->quiet = true;
     for (size_t i = 0; i < SIM_WORKERS; i++)
         if (s->workers[i].core)
             worker_crash(s, &s->workers[i]);
+    for (size_t i = 0; i < s->n_optimizers; i++)
+        optimizer_crash(s, &s->optimizers[i]);
     broker_crash(s);
+    client_fini(s);
     drop_events(s);
+    for (size_t i = 0; i < 2; i++) {
+        if (!s->spare[i])
+            continue;
+        effects_fini(s->spare[i]);
+        free(s->spare[i]);
+    }
+    for (size_t i = 0; i < SIM_FRAMES; i++)
+        buf_fini(&s->frames[i].bytes);
     for (int i = 0; i < SIM_STUDIES; i++)
         buf_fini(&s->specs[i]);
+    buf_fini(&s->frame);
     arena_fini(&s->scratch);
-    free(s->acks);
+    arena_fini(&s->scratch2);
+    oracle_free(s->oracle);
+    disk_free(s->disk);
+    free(s);
+}
+
+/* Some seeds have a broker with shorter patience, so that expiry and return meet more often. */
+static void draw_config(struct sim *s)
+{
+    static const struct {
+        int64_t lease, beat, grace;
+    } rows[] = {
+        {30 * SEC, 5 * SEC, 15 * SEC}, {12 * SEC, 2 * SEC, 6 * SEC}, {4 * SEC, SEC, 2 * SEC}};
+    uint64_t row = rng_below(&s->rng, 3);
+    farm_config_defaults(&s->config);
+    s->config.farm = s->config.timeline = 1;
+    s->config.version = "sim";
+    s->config.lease_ns = rows[row].lease;
+    s->config.beat_ns = rows[row].beat;
+    s->config.restart_grace_ns = rows[row].grace;
+    s->config.orphan_ns = sim_chance(s, 0.5) ? 600 * SEC : 20 * SEC;
+    s->config.lost_limit = sim_chance(s, 0.5) ? 8 : 3;
+}
+
+static void draw_clock(struct sim *s, struct sim_clock *c)
+{
+    int64_t drift = sim_between(s, -10000, 10000), start = sim_between(s, SEC, 1000 * SEC);
+    *c = (struct sim_clock){.local = start, .ppm = s->plan.rate[FAULT_DRIFT] > 0 ? drift : 0};
+}
+
+static struct sim *open_run(const struct sim_scenario *c)
+{
+    struct sim *s = alloc_zero(sizeof *s);
+    mallopt(M_MMAP_THRESHOLD, 256 << 10); /* a farm's rings are large, and hardly touched */
+    s->seed = c->seed;
+    s->now = 1;
+    rng_seed_at(&s->rng, UINT64_C(0x7475656661726d), c->seed);
+    heap_init(&s->events);
+    arena_init(&s->scratch, 0);
+    arena_init(&s->scratch2, 0);
+    buf_init(&s->frame, 0);
+    s->disk = disk_new();
+    s->oracle = oracle_new();
+    faults_draw(&s->plan, c->seed);
+    draw_config(s);
+    s->n_optimizers = !s->plan.prunes && sim_chance(s, 0.3) ? 2 : 1;
+    for (size_t i = 0; i < SIM_WORKERS; i++)
+        s->nodes[i] = &s->workers[i].node;
+    for (size_t i = 0; i < SIM_OPTIMIZERS; i++)
+        s->nodes[SIM_WORKERS + i] = &s->optimizers[i].node;
+    s->nodes[SIM_NODES - 2] = &s->client.node;
+    s->nodes[SIM_NODES - 1] = &s->stranger.node;
+    faults_arm(s, c);
+    draw_clock(s, &s->broker_clock);
+    for (size_t i = 0; i < SIM_NODES; i++) {
+        s->nodes[i]->index = (uint8_t)i;
+        draw_clock(s, &s->nodes[i]->clock);
+    }
+    return s;
+}
+
+void sim_run_scenario(const struct sim_scenario *c, struct sim_result *out)
+{
+    struct sim *s = open_run(c);
+    broker_start(s);
+    start_all(s);
+    stranger_start(s);
+    while (s->now < s->plan.until && heap_top(&s->events))
+        run_event(s);
+    come_to_rest(s);
+    oracle_end(s);
+    *out = (struct sim_result){s->hash,        s->steps,        s->faults, s->crashes,
+                               s->disconnects, disk_records(s), s->cells};
+    release(s);
 }
 
 struct sim_result sim_run(uint64_t seed)
 {
-    struct sim *s = alloc_zero(sizeof *s);
-    s->seed = seed;
-    s->now = 1;
-    rng_seed_at(&s->rng, UINT64_C(0x7475656661726d), seed);
-    heap_init(&s->events);
-    arena_init(&s->scratch, 0);
-    draw_faults(s);
-    broker_start(s);
-    optimizer_start(s);
-    for (size_t i = 0; i < SIM_WORKERS; i++)
-        worker_start(s, &s->workers[i]);
-    client_start(s);
-    while (s->now < FAULTS_FOR && heap_top(&s->events))
-        step(s);
-    come_to_rest(s);
-    oracle_end(s);
-    struct sim_result r = {s->hash, s->steps, s->crashes, s->disconnects, disk_records(s)};
-    release(s);
-    sim_disk_free(s);
-    free(s);
+    struct sim_scenario c = {.seed = seed};
+    struct sim_result r;
+    sim_run_scenario(&c, &r);
     return r;
 }

@@ -1,326 +1,215 @@
 /* The broker's shell in the simulator: one group of effects gathers while another is being
- * committed; nothing leaves before its group is on the disk. The disk keeps what was committed; a
- * crash in the middle of a commit keeps the group or forgets it, as chance has it, and nobody is
- * told. A restart loads the rows and the journal behind them, or now and then the journal alone. */
+ * committed; nothing leaves before its group is on the disk. A crash in the middle of a commit
+ * keeps the group or forgets it, and nobody is told. A restart loads the rows and the records
+ * behind them, or now and then the journal alone. Every entry into the core is shown to the oracle,
+ * with what it made. */
 #include "sim.h"
 
 #include <stdlib.h>
 
 #include "alloc.h"
-#include "codec.h"
-#include "hash.h"
+#include "envelope.h"
+#include "oracle.h"
 
-struct disk_record {
-    uint64_t seq, study, study_seq;
-    uint8_t kind;
-    struct str body; /* owned */
-};
-struct disk_blob {
-    struct digest digest;
-    struct str bytes; /* owned */
-};
-struct disk_request {
-    struct msg_reply reply; /* texts owned */
-};
-struct sim_disk {
-    struct disk_record *records;
-    size_t n_records, cap_records;
-    struct disk_blob *blobs;
-    size_t n_blobs, cap_blobs;
-    struct disk_request *requests;
-    size_t n_requests, cap_requests;
-    struct trial_image *trials; /* texts owned */
-    size_t n_trials, cap_trials;
-    struct study_image *studies;
-    size_t n_studies, cap_studies;
-    uint64_t fold_seq, epoch;
-};
-
-static struct str own(struct str v)
+int64_t broker_now(const struct sim *s)
 {
-    char *p = malloc(v.n + 1);
-    REQUIRE(p != NULL);
-    if (v.n > 0)
-        memcpy(p, v.p, v.n);
-    return str_make(p, v.n);
+    return sim_clock_at(&s->broker_clock, s->now);
 }
 
-static void disown(struct str v)
+static struct effects *effects_take(struct sim *s)
 {
-    free((void *)(uintptr_t)v.p);
-}
-
-static void *more(void *p, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return p;
-    *cap = *cap ? 2 * *cap : 64;
-    return alloc_grow(p, *cap, size);
-}
-
-/* ---- the disk ---- */
-
-static void own_trial(struct trial_image *t)
-{
-    t->params = own(t->params);
-    t->why_text = own(t->why_text);
-    t->metrics = own(t->metrics);
-    t->error = own(t->error);
-    t->resume = own(t->resume);
-    t->decide = NULL;
-    t->n_decide = 0;
-}
-
-static void disown_trial(struct trial_image *t)
-{
-    disown(t->params);
-    disown(t->why_text);
-    disown(t->metrics);
-    disown(t->error);
-    disown(t->resume);
-}
-
-static void write_trial(struct sim_disk *d, const struct trial_image *image)
-{
-    struct trial_image copy = *image;
-    own_trial(&copy);
-    for (size_t i = 0; i < d->n_trials; i++) {
-        if (d->trials[i].study == copy.study && d->trials[i].number == copy.number) {
-            disown_trial(&d->trials[i]);
-            d->trials[i] = copy;
-            return;
-        }
-    }
-    d->trials = more(d->trials, d->n_trials, &d->cap_trials, sizeof *d->trials);
-    d->trials[d->n_trials++] = copy;
-}
-
-static void disown_study(struct study_image *t)
-{
-    disown(t->name);
-    disown(t->metric);
-    disown(t->why);
-}
-
-static void write_study(struct sim_disk *d, const struct study_image *image)
-{
-    struct study_image copy = *image;
-    copy.name = own(copy.name);
-    copy.metric = own(copy.metric);
-    copy.why = own(copy.why);
-    for (size_t i = 0; i < d->n_studies; i++) {
-        if (d->studies[i].number == copy.number) {
-            disown_study(&d->studies[i]);
-            d->studies[i] = copy;
-            return;
-        }
-    }
-    d->studies = more(d->studies, d->n_studies, &d->cap_studies, sizeof *d->studies);
-    d->studies[d->n_studies++] = copy;
-}
-
-static struct disk_blob *find_blob(struct sim_disk *d, struct digest digest)
-{
-    for (size_t i = 0; i < d->n_blobs; i++)
-        if (digest_eq(d->blobs[i].digest, digest))
-            return &d->blobs[i];
-    return NULL;
-}
-
-static void write_things(struct sim_disk *d, const struct effects *fx)
-{
-    for (size_t i = 0; i < fx->n_blobs; i++) {
-        if (find_blob(d, fx->blobs[i].digest))
+    for (size_t i = 0; i < 2; i++) {
+        struct effects *fx = s->spare[i];
+        if (!fx)
             continue;
-        d->blobs = more(d->blobs, d->n_blobs, &d->cap_blobs, sizeof *d->blobs);
-        d->blobs[d->n_blobs++] =
-            (struct disk_blob){fx->blobs[i].digest, own(effects_str(fx, fx->blobs[i].bytes))};
+        s->spare[i] = NULL;
+        return fx;
     }
-    for (size_t i = 0; i < fx->n_requests; i++) {
-        const struct fx_request *r = &fx->requests[i];
-        d->requests = more(d->requests, d->n_requests, &d->cap_requests, sizeof *d->requests);
-        d->requests[d->n_requests++].reply =
-            (struct msg_reply){.request = r->request,
-                               .name = own(effects_str(fx, r->name)),
-                               .text = own(effects_str(fx, r->text)),
-                               .number = r->number,
-                               .seq = r->seq};
-    }
-}
-
-static void disk_commit(struct sim *s, const struct effects *fx)
-{
-    struct sim_disk *d = s->disk;
-    for (size_t i = 0; i < fx->n_records; i++) {
-        const struct fx_record *r = &fx->records[i];
-        SIM_CHECK(s, r->seq == d->n_records + 1, "record %llu follows record %zu",
-                  (unsigned long long)r->seq, d->n_records);
-        d->records = more(d->records, d->n_records, &d->cap_records, sizeof *d->records);
-        d->records[d->n_records++] = (struct disk_record){r->seq, r->study, r->study_seq, r->kind,
-                                                          own(effects_str(fx, r->body))};
-    }
-    write_things(d, fx);
-    for (size_t i = 0; i < fx->n_trials; i++)
-        write_trial(d, &fx->trials[i]);
-    for (size_t i = 0; i < fx->n_studies; i++)
-        write_study(d, &fx->studies[i]);
-    if (fx->fold_seq)
-        d->fold_seq = fx->fold_seq;
-}
-
-bool disk_trial(const struct sim *s, uint64_t study, uint64_t trial, struct trial_image *out)
-{
-    for (size_t i = 0; i < s->disk->n_trials; i++) {
-        if (s->disk->trials[i].study == study && s->disk->trials[i].number == trial) {
-            *out = s->disk->trials[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-size_t disk_records(const struct sim *s)
-{
-    return s->disk ? s->disk->n_records : 0;
-}
-
-void disk_record(const struct sim *s, size_t i, struct record *out, struct arena *a)
-{
-    struct errmsg em;
-    err_t e = record_decode(out, s->disk->records[i].body, a, &em);
-    SIM_CHECK(s, e == ERR_OK, "record %zu cannot be read: %s", i + 1, em.text);
-    const struct disk_record *r = &s->disk->records[i];
-    out->seq = r->seq;
-    out->study = r->study;
-    out->study_seq = r->study_seq;
-    out->kind = r->kind;
-}
-
-void sim_disk_free(struct sim *s)
-{
-    struct sim_disk *d = s->disk;
-    for (size_t i = 0; i < d->n_records; i++)
-        disown(d->records[i].body);
-    for (size_t i = 0; i < d->n_blobs; i++)
-        disown(d->blobs[i].bytes);
-    for (size_t i = 0; i < d->n_requests; i++) {
-        disown(d->requests[i].reply.name);
-        disown(d->requests[i].reply.text);
-    }
-    for (size_t i = 0; i < d->n_trials; i++)
-        disown_trial(&d->trials[i]);
-    for (size_t i = 0; i < d->n_studies; i++)
-        disown_study(&d->studies[i]);
-    free(d->records);
-    free(d->blobs);
-    free(d->requests);
-    free(d->trials);
-    free(d->studies);
-    free(d);
-}
-
-/* ---- answers to questions ---- */
-
-static void answer_records(struct sim *s, const struct fx_ask *q, struct effects *fx)
-{
-    struct sim_disk *d = s->disk;
-    struct answer_row *rows = alloc_array(q->limit ? q->limit : 1, sizeof *rows);
-    uint32_t n = 0;
-    bool complete = true;
-    for (size_t i = 0; i < d->n_records; i++) {
-        const struct disk_record *r = &d->records[i];
-        uint64_t at = q->study ? r->study_seq : r->seq;
-        if ((q->study && r->study != q->study) || at < q->from || at > q->to ||
-            !(q->kinds >> r->kind & 1))
-            continue;
-        if (n == q->limit) {
-            complete = false;
-            break;
-        }
-        rows[n++] = (struct answer_row){
-            .seq = r->seq, .study_seq = r->study_seq, .kind = r->kind, .body = r->body};
-    }
-    struct answer a = {.kind = ASK_RECORDS,
-                       .token = q->token,
-                       .rows = rows,
-                       .n_rows = n,
-                       .complete = complete,
-                       .seq = d->n_records};
-    farm_on_answer(s->farm, s->now, &a, fx);
-    free(rows);
-}
-
-static void answer_blob(struct sim *s, const struct fx_ask *q, struct effects *fx)
-{
-    struct disk_blob *b = find_blob(s->disk, q->digest);
-    struct answer a = {
-        .kind = ASK_BLOB, .token = q->token, .known = b != NULL, .seq = s->disk->n_records};
-    if (b) {
-        size_t from = q->from < b->bytes.n ? (size_t)q->from : b->bytes.n;
-        size_t n = b->bytes.n - from < q->limit ? b->bytes.n - from : q->limit;
-        a.size = b->bytes.n;
-        a.bytes = str_make(b->bytes.p + from, n);
-    }
-    farm_on_answer(s->farm, s->now, &a, fx);
-}
-
-/* ---- the shell ---- */
-
-static struct effects *effects_make(void)
-{
     struct effects *fx = alloc_zero(sizeof *fx);
     effects_init(fx);
     return fx;
 }
 
-static void effects_drop(struct effects *fx)
+static void effects_drop(struct sim *s, struct effects *fx)
 {
     if (!fx)
         return;
+    effects_clear(fx);
+    for (size_t i = 0; i < 2; i++) {
+        if (s->spare[i])
+            continue;
+        s->spare[i] = fx;
+        return;
+    }
     effects_fini(fx);
     free(fx);
 }
 
 static void pump(struct sim *s);
 
+/* ---- entries into the core ---- */
+
+static struct oracle_cause begin(struct sim *s, enum oracle_entry entry)
+{
+    sim_step(s);
+    return (struct oracle_cause){
+        .entry = entry, .records = s->gather->n_records, .messages = s->gather->n_messages};
+}
+
+void broker_input(struct sim *s, uint64_t peer, uint64_t session, unsigned kind,
+                  const union message *m)
+{
+    struct envelope env;
+    struct errmsg em = {""};
+    struct farm_input in = {.peer = peer, .session = session, .kind = (uint8_t)kind, .msg = m};
+    if (kind == MSG_SUBMIT) {
+        if (envelope_read(m->submit.spec, &s->scratch, &env, &em) == ERR_OK)
+            in.envelope = &env;
+        else
+            in.fault = em.text;
+    }
+    struct oracle_cause c = begin(s, ENTRY_MESSAGE);
+    c.peer = peer;
+    c.session = session;
+    c.kind = kind;
+    c.msg = m;
+    oracle_before(s, &c);
+    farm_on_message(s->farm, broker_now(s), &in, s->gather);
+    oracle_after(s, &c);
+    pump(s);
+}
+
+void broker_bad_frame(struct sim *s, uint64_t peer, uint64_t session, unsigned kind, err_t e,
+                      const char *text)
+{
+    struct oracle_cause c = begin(s, ENTRY_BAD_FRAME);
+    farm_on_bad_frame(s->farm, peer, session, kind, e, text, s->gather);
+    oracle_after(s, &c);
+    pump(s);
+}
+
+void broker_gap(struct sim *s, uint64_t peer, uint64_t session)
+{
+    struct oracle_cause c = begin(s, ENTRY_GAP);
+    farm_on_gap(s->farm, peer, session, s->gather);
+    oracle_after(s, &c);
+}
+
+void broker_peer_gone(struct sim *s, uint64_t peer)
+{
+    struct oracle_cause c = begin(s, ENTRY_PEER_GONE);
+    farm_on_peer_gone(s->farm, broker_now(s), peer, s->gather);
+    oracle_after(s, &c);
+    pump(s);
+}
+
+static void set_full(struct sim *s, bool full)
+{
+    struct oracle_cause c = begin(s, ENTRY_FULL);
+    farm_on_full(s->farm, broker_now(s), full, s->gather);
+    oracle_after(s, &c);
+}
+
+static void take_answers(struct sim *s, const struct effects *fx)
+{
+    for (size_t i = 0; i < fx->n_asks; i++) {
+        struct oracle_cause c = begin(s, ENTRY_ANSWER);
+        disk_answer(s, &fx->asks[i], s->gather);
+        oracle_after(s, &c);
+    }
+}
+
+static int64_t tick(struct sim *s)
+{
+    struct oracle_cause c = begin(s, ENTRY_TICK);
+    int64_t wake = farm_tick(s->farm, broker_now(s), s->gather);
+    oracle_after(s, &c);
+    return wake;
+}
+
+/* ---- groups ---- */
+
+static void on_committed(struct sim *s, struct sim_event *e);
+
+static void commit_again(struct sim *s, int64_t at)
+{
+    sim_at(s, at, on_committed, NULL, s->broker_generation, 0);
+}
+
+/* A full disk takes what the ballast leaves room for, and the core makes nothing but ends. */
+static bool has_room(struct sim *s)
+{
+    if (!s->disk_full || !effects_writes(s->flight))
+        return true;
+    set_full(s, true);
+    if (!s->ballast)
+        return false;
+    s->ballast--;
+    return true;
+}
+
+static void send_group(struct sim *s, const struct effects *fx)
+{
+    for (size_t i = 0; i < fx->n_messages; i++) {
+        const struct fx_message *m = &fx->messages[i];
+        oracle_sends(s, m, effects_str(fx, m->body));
+        net_answer(s, m->peer, m->session, m->kind, effects_str(fx, m->body));
+    }
+    for (size_t i = 0; i < fx->n_feed; i++)
+        oracle_publishes(s, &fx->feed[i], effects_str(fx, fx->feed[i].body));
+}
+
 static void on_committed(struct sim *s, struct sim_event *e)
 {
     if (!s->farm || e->a != s->broker_generation)
         return;
-    if (s->disk_is_full &&
-        effects_writes(s->flight)) { /* waits for room, as the journal thread does */
-        sim_at(s, s->now + 200 * MS, on_committed, NULL, e->a, 0);
+    if (s->broker_paused > s->now || s->stalled_until > s->now) {
+        commit_again(s, s->broker_paused > s->stalled_until ? s->broker_paused : s->stalled_until);
+        return;
+    }
+    if (s->fails_next && effects_writes(s->flight)) {
+        s->fails_next = false;
+        s->crashes++;
+        broker_crash_in_commit(s, s->fails_kept);
+        return;
+    }
+    if (!has_room(s)) {
+        commit_again(s, s->now + 500 * MS);
         return;
     }
     struct effects *fx = s->flight;
     s->flight = NULL;
+    oracle_commits(s, fx);
     disk_commit(s, fx);
-    for (size_t i = 0; i < fx->n_messages; i++)
-        sim_send_from_broker(s, fx->messages[i].peer, fx->messages[i].session, fx->messages[i].kind,
-                             effects_str(fx, fx->messages[i].body));
-    for (size_t i = 0; i < fx->n_asks; i++) {
-        if (fx->asks[i].kind == ASK_RECORDS)
-            answer_records(s, &fx->asks[i], s->gather);
-        else if (fx->asks[i].kind == ASK_BLOB)
-            answer_blob(s, &fx->asks[i], s->gather);
-    }
-    effects_drop(fx);
+    send_group(s, fx);
+    take_answers(s, fx);
+    effects_drop(s, fx);
+    if (!s->disk_full)
+        set_full(s, false);
+    oracle_boundary(s);
     pump(s);
 }
 
 static void on_wake(struct sim *s, struct sim_event *e)
 {
-    if (s->farm && e->a == s->broker_generation && s->broker_wake <= s->now) {
-        s->broker_wake = CLOCK_NEVER;
-        pump(s);
+    if (!s->farm || e->a != s->broker_generation || s->broker_wake > s->now)
+        return;
+    if (s->broker_paused > s->now) {
+        s->broker_wake = s->broker_paused;
+        sim_at(s, s->broker_wake, on_wake, NULL, s->broker_generation, 0);
+        return;
     }
+    s->broker_wake = CLOCK_NEVER;
+    pump(s);
 }
 
-static void check_now_and_then(struct sim *s)
+static void wake_at(struct sim *s, int64_t local)
 {
-    struct errmsg em;
-    if (s->steps % 64 == 0)
-        SIM_CHECK(s, farm_check(s->farm, &em) == ERR_OK, "farm_check: %s", em.text);
+    int64_t at = sim_clock_when(s, &s->broker_clock, local);
+    if (at == CLOCK_NEVER || at >= s->broker_wake)
+        return;
+    s->broker_wake = at;
+    sim_at(s, at, on_wake, NULL, s->broker_generation, 0);
 }
 
 /* Hands a group over if none is under way. */
@@ -328,135 +217,66 @@ static void pump(struct sim *s)
 {
     if (s->flight)
         return;
-    int64_t wake = farm_tick(s->farm, s->now, s->gather);
-    check_now_and_then(s);
-    if (!effects_empty(s->gather)) {
-        s->flight = s->gather;
-        s->gather = effects_make();
-        int64_t takes = effects_writes(s->flight) ? sim_between(s, 100000, 8 * MS) : 1000;
-        if (sim_chance(s, s->faults.slow_commit))
-            takes = sim_between(s, SEC, 10 * SEC);
-        sim_at(s, s->now + takes, on_committed, NULL, s->broker_generation, 0);
+    int64_t wake = tick(s);
+    if (effects_empty(s->gather)) {
+        wake_at(s, wake);
         return;
     }
-    if (wake != CLOCK_NEVER && wake < s->broker_wake) {
-        s->broker_wake = wake > s->now ? wake : s->now + 1;
-        sim_at(s, s->broker_wake, on_wake, NULL, s->broker_generation, 0);
-    }
+    s->flight = s->gather;
+    s->gather = effects_take(s);
+    commit_again(s, s->now + (effects_writes(s->flight) ? sim_between(s, 100000, 8 * MS) : 1000));
 }
 
-static struct envelope sim_envelope(struct str spec)
-{
-    (void)spec;
-    return (struct envelope){.metric = STR("loss"),
-                             .cpu = 1,
-                             .weight = 1,
-                             .retries = 2,
-                             .retry_delay_ns = SEC,
-                             .grace_ns = 2 * SEC};
-}
+/* ---- start and end ---- */
 
-void broker_input(struct sim *s, uint64_t peer, uint64_t session, unsigned kind,
-                  const union message *m)
+static struct farm *make_farm(struct sim *s, bool from_rows)
 {
-    struct envelope env = sim_envelope(STR(""));
-    struct farm_input in = {.peer = peer,
-                            .session = session,
-                            .kind = (uint8_t)kind,
-                            .msg = m,
-                            .envelope = kind == MSG_SUBMIT ? &env : NULL};
-    farm_on_message(s->farm, s->now, &in, s->gather);
-    pump(s);
-}
-
-void broker_peer_gone(struct sim *s, uint64_t peer)
-{
-    farm_on_peer_gone(s->farm, s->now, peer, s->gather);
-    pump(s);
-}
-
-void broker_full(struct sim *s, bool full)
-{
-    s->disk_is_full = full;
-    if (!s->farm)
-        return;
-    farm_on_full(s->farm, s->now, full, s->gather);
-    pump(s);
-}
-
-static void load(struct sim *s, struct farm *f, bool from_rows)
-{
-    struct sim_disk *d = s->disk;
-    struct errmsg em = {""};
-    struct envelope env = sim_envelope(STR(""));
-    err_t e = ERR_OK;
-    for (size_t i = 0; from_rows && i < d->n_studies && e == ERR_OK; i++)
-        e = farm_load_study(f, &d->studies[i], find_blob(d, d->studies[i].spec)->bytes, &env, &em);
-    for (size_t i = 0; from_rows && i < d->n_trials && e == ERR_OK; i++)
-        e = farm_load_trial(f, &d->trials[i], &em);
-    for (size_t i = 0; i < d->n_requests; i++)
-        farm_load_request(f, &d->requests[i].reply);
-    struct arena a;
-    arena_init(&a, 0);
-    for (size_t i = from_rows ? d->fold_seq : 0; i < d->n_records && e == ERR_OK; i++) {
-        struct record r;
-        arena_clear(&a);
-        disk_record(s, i, &r, &a);
-        bool spec = r.kind == REC_STUDY_CREATED || r.kind == REC_SPEC_ADDED;
-        e = farm_load_record(f, &r, spec ? find_blob(d, r.digest)->bytes : (struct str){0},
-                             spec ? &env : NULL, &em);
-    }
-    arena_fini(&a);
-    SIM_CHECK(s, e == ERR_OK, "the journal cannot be loaded %s: %s",
-              from_rows ? "with rows" : "alone", em.text);
-}
-
-static struct farm_config config(const struct sim *s)
-{
-    struct farm_config c;
-    farm_config_defaults(&c);
-    c.farm = 1;
-    c.timeline = 1;
-    c.epoch = s->disk->epoch;
-    c.version = "sim";
-    return c;
+    struct farm_config c = s->config;
+    c.epoch = disk_epoch(s);
+    struct farm *f = farm_new(&c);
+    disk_load(s, f, from_rows);
+    return f;
 }
 
 struct farm *broker_fold(struct sim *s, bool from_rows)
 {
-    struct farm_config c = config(s);
-    struct farm *f = farm_new(&c);
-    load(s, f, from_rows);
-    return f;
+    return make_farm(s, from_rows);
 }
 
 void broker_start(struct sim *s)
 {
-    if (!s->disk)
-        s->disk = alloc_zero(sizeof *s->disk);
-    s->disk->epoch++;
+    disk_next_epoch(s);
     s->broker_generation++;
     s->broker_wake = CLOCK_NEVER;
-    s->gather = effects_make();
-    s->farm = broker_fold(s, sim_chance(s, 0.8));
-    farm_load_done(s->farm, s->now, s->disk->n_records, s->gather);
+    s->gather = effects_take(s);
+    s->farm = make_farm(s, sim_chance(s, 0.8));
+    farm_set_feed(s->farm, s->plan.feed);
+    oracle_recovers(s);
+    struct oracle_cause c = begin(s, ENTRY_START);
+    farm_load_done(s->farm, broker_now(s), disk_records(s), s->gather);
+    oracle_after(s, &c);
     pump(s);
+}
+
+void broker_crash_in_commit(struct sim *s, bool kept)
+{
+    if (!s->farm)
+        return;
+    if (s->flight && kept && !s->disk_full) {
+        oracle_commits(s, s->flight);
+        disk_commit(s, s->flight);
+    }
+    effects_drop(s, s->flight);
+    effects_drop(s, s->gather);
+    s->flight = s->gather = NULL;
+    farm_free(s->farm);
+    s->farm = NULL;
+    s->broker_paused = 0;
+    for (size_t i = 0; i < SIM_NODES; i++)
+        net_disconnect(s, s->nodes[i], false);
 }
 
 void broker_crash(struct sim *s)
 {
-    if (!s->farm)
-        return;
-    if (s->flight && !s->disk_is_full &&
-        sim_chance(s, 0.5)) /* the outcome of a commit under way is unknown */
-        disk_commit(s, s->flight);
-    effects_drop(s->flight);
-    effects_drop(s->gather);
-    s->flight = s->gather = NULL;
-    farm_free(s->farm);
-    s->farm = NULL;
-    for (size_t i = 0; i < SIM_WORKERS; i++)
-        sim_disconnect(s, &s->workers[i].node);
-    sim_disconnect(s, &s->optimizer.node);
-    sim_disconnect(s, &s->client.node);
+    broker_crash_in_commit(s, false);
 }

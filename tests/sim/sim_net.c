@@ -1,26 +1,34 @@
-/* Connections between the broker and its peers. Each direction is first in, first out; a connection
- * that ends loses everything under way; a message may vanish alone (a full queue in ZeroMQ);
- * latency is drawn for each. Bodies travel encoded and are decoded on arrival by the same pure
- * decoder as in production. */
+/* Connections between the broker and its peers. Frames travel as the bytes that production sends,
+ * and are read on arrival by the same pure reader and decoder. Each direction of a connection is
+ * first in, first out; when a connection ends, what is under way is lost, but for a part that
+ * arrives late, behind the HELLO of the next. Sequence numbers are counted as the real sockets do
+ * (dealer.c, uplink.c). */
 #include "sim.h"
 
 #include <stdlib.h>
 
-#include "alloc.h"
 #include "codec.h"
+#include "frame.h"
+#include "oracle.h"
 
-struct sim_node *sim_node_of_peer(struct sim *s, uint64_t peer)
+#define LOSS   0.3
+#define REPEAT 0.3
+
+int64_t node_now(const struct sim *s, const struct sim_node *n)
 {
-    struct sim_node *all[SIM_WORKERS + 2];
-    size_t n = 0;
-    for (size_t i = 0; i < SIM_WORKERS; i++)
-        all[n++] = &s->workers[i].node;
-    all[n++] = &s->optimizer.node;
-    all[n++] = &s->client.node;
-    for (size_t i = 0; i < n; i++)
-        if (all[i]->connected && all[i]->peer == peer)
-            return all[i];
-    return NULL;
+    return sim_clock_at(&n->clock, s->now);
+}
+
+/* The key holds the node's number, so that nobody has to be looked for. */
+static uint64_t new_peer(struct sim *s, const struct sim_node *n)
+{
+    return ++s->next_peer << 8 | n->index;
+}
+
+struct sim_node *net_node_of(struct sim *s, uint64_t peer)
+{
+    struct sim_node *n = (peer & 0xff) < SIM_NODES ? s->nodes[peer & 0xff] : NULL;
+    return n && n->connected && n->peer == peer ? n : NULL;
 }
 
 static void try_connect(struct sim *s, struct sim_event *e)
@@ -28,21 +36,22 @@ static void try_connect(struct sim *s, struct sim_event *e)
     struct sim_node *n = e->who;
     if (!n->up || n->connected || e->a != n->peer)
         return;
-    if (!s->farm) {
+    if (!s->farm || n->paused_until > s->now) {
         sim_at(s, s->now + sim_between(s, 200 * MS, 2 * SEC), try_connect, n, n->peer, 0);
         return;
     }
     n->connected = true;
-    n->peer = ++s->next_peer;
+    n->peer = new_peer(s, n);
     n->last_arrival[0] = n->last_arrival[1] = s->now;
-    n->sent = n->seen = 0;
+    n->out_session = n->in_session = n->in_seq = n->out_seq = 0;
+    sim_step(s);
     n->on_connected(s, n);
 }
 
-void sim_connect(struct sim *s, struct sim_node *n)
+void net_connect(struct sim *s, struct sim_node *n)
 {
     n->connected = false;
-    n->peer = ++s->next_peer; /* until it is connected: tells this try from older ones */
+    n->peer = new_peer(s, n); /* until it is connected: tells this try from older ones */
     sim_at(s, s->now + sim_between(s, 1 * MS, 50 * MS), try_connect, n, n->peer, 0);
 }
 
@@ -52,105 +61,241 @@ static void on_peer_gone(struct sim *s, struct sim_event *e)
         broker_peer_gone(s, e->a);
 }
 
-void sim_disconnect(struct sim *s, struct sim_node *n)
+void net_disconnect(struct sim *s, struct sim_node *n, bool hint)
 {
     if (!n->connected)
         return;
-    uint64_t peer = n->peer;
+    s->disconnects++;
     n->connected = false;
-    if (sim_chance(s, 0.7)) /* the hint may be missing: a half-open connection */
-        sim_at(s, s->now + sim_between(s, 0, 200 * MS), on_peer_gone, NULL, peer,
+    n->old_peer = n->peer;
+    n->old_until = sim_chance(s, 0.5) ? s->now + sim_between(s, 1 * MS, 2 * SEC) : 0;
+    if (hint)
+        sim_at(s, s->now + sim_between(s, 0, 200 * MS), on_peer_gone, NULL, n->peer,
                s->broker_generation);
     if (n->up) {
+        sim_step(s);
         n->on_disconnected(s, n);
-        sim_connect(s, n);
+        net_connect(s, n);
     }
 }
 
-static int64_t arrival(struct sim *s, struct sim_node *n, int direction)
+void net_hold(struct sim *s, struct sim_node *n, enum sim_direction d, int64_t until)
 {
-    int64_t at = s->now + sim_between(s, 20000, s->faults.latency_max);
-    if (at <= n->last_arrival[direction])
-        at = n->last_arrival[direction] + 1;
-    n->last_arrival[direction] = at;
+    (void)s;
+    if (until > n->last_arrival[d])
+        n->last_arrival[d] = until;
+}
+
+/* ---- on the way ---- */
+
+static int64_t arrival(struct sim *s, struct sim_node *n, int d)
+{
+    int64_t most = s->plan.delayed_until > s->now ? s->plan.latency_now : s->plan.latency_most;
+    int64_t at = s->now + sim_between(s, 20000, most);
+    if (at <= n->last_arrival[d])
+        at = n->last_arrival[d] + 1;
+    n->last_arrival[d] = at;
     return at;
 }
 
-struct prefix {    /* before a body under way */
-    uint64_t peer; /* of which connection it is */
-    uint64_t seq;
-};
+static void on_broker_receives(struct sim *s, struct sim_event *e);
+static void on_node_receives(struct sim *s, struct sim_event *e);
 
-static void post(struct sim *s, struct sim_node *n, int direction,
-                 void (*run)(struct sim *, struct sim_event *), uint64_t session, unsigned kind,
-                 struct str body)
+static struct sim_event *put_under_way(struct sim *s, struct sim_node *n, int d, struct str frame)
 {
-    struct prefix prefix = {n->peer, direction == 1 ? ++n->sent : 0};
-    if (sim_chance(s, s->faults.drop))
-        return;
-    struct sim_event *e = sim_at(s, arrival(s, n, direction), run, n, session, kind);
-    char *copy = malloc(sizeof prefix + body.n + 1);
-    REQUIRE(copy != NULL);
-    memcpy(copy, &prefix, sizeof prefix);
-    if (body.n > 0)
-        memcpy(copy + sizeof prefix, body.p, body.n);
-    e->bytes = str_make(copy, sizeof prefix + body.n);
+    struct sim_event *e =
+        sim_at_with(s, arrival(s, n, d), d == TO_BROKER ? on_broker_receives : on_node_receives, n,
+                    frame, (struct str){0});
+    e->a = n->peer;
+    e->b = d == TO_BROKER ? s->broker_generation : n->generation;
+    return e;
 }
 
-/* The message if it still belongs to a living connection; decoded into m. */
-static bool take(struct sim *s, struct sim_event *e, struct sim_node *n, union message *m)
+static void post(struct sim *s, struct sim_node *n, int d, struct str frame)
 {
-    struct prefix prefix;
-    memcpy(&prefix, e->bytes.p, sizeof prefix);
-    if (!n->connected || n->peer != prefix.peer)
-        return false;
-    if (prefix.seq && prefix.seq != n->seen + 1)
-        n->on_gap(s, n);
-    if (prefix.seq)
-        n->seen = prefix.seq;
-    struct errmsg em;
-    arena_clear(&s->scratch);
-    struct str body = str_make(e->bytes.p + sizeof prefix, e->bytes.n - sizeof prefix);
-    SIM_CHECK(s, message_decode(m, (unsigned)e->b, body, &s->scratch, &em) == ERR_OK,
-              "%s cannot be decoded: %s", message_name((unsigned)e->b), em.text);
-    sim_trace(s, e->b);
+    if (n->lost_until[d] > s->now || (n->lossy_until[d] > s->now && sim_chance(s, LOSS)))
+        return;
+    put_under_way(s, n, d, frame);
+    if (n->repeats_until[d] > s->now && sim_chance(s, REPEAT))
+        put_under_way(s, n, d, frame);
+}
+
+static struct str make_frame(struct sim *s, const struct frame *f)
+{
+    buf_clear(&s->frame);
+    frame_write(&s->frame, f);
+    SIM_CHECK(s, buf_ok(&s->frame), "I16: a %s of %zu bytes does not fit a frame",
+              message_name(f->kind), f->body.n);
+    return buf_str(&s->frame);
+}
+
+/* Some frames are kept for replays, those of dead sessions too. */
+static void keep_frame(struct sim *s, struct str frame)
+{
+    if (frame.n > 2000 || !sim_chance(s, 0.1))
+        return;
+    struct sim_frame *f = &s->frames[s->n_frames++ % SIM_FRAMES];
+    buf_clear(&f->bytes);
+    buf_add_str(&f->bytes, frame);
+}
+
+void net_send(struct sim *s, struct sim_node *n, uint64_t session, unsigned kind, struct str body)
+{
+    if (!n->connected)
+        return;
+    if (session != n->out_session) {
+        n->out_session = session;
+        n->out_seq = 0;
+    }
+    struct frame f = {.major = PROTO_MAJOR,
+                      .kind = (uint8_t)kind,
+                      .session = session,
+                      .seq = ++n->out_seq,
+                      .seen = session == n->in_session ? n->in_seq : 0,
+                      .body = body};
+    struct str bytes = make_frame(s, &f);
+    keep_frame(s, bytes);
+    post(s, n, TO_BROKER, bytes);
+}
+
+void net_send_msg(struct sim *s, struct sim_node *n, uint64_t session, unsigned kind,
+                  const void *msg)
+{
+    struct buf b;
+    buf_init(&b, 0);
+    message_encode(&b, kind, msg);
+    net_send(s, n, session, kind, buf_str(&b));
+    buf_fini(&b);
+}
+
+void net_send_raw(struct sim *s, struct sim_node *n, struct str frame)
+{
+    if (n->connected)
+        put_under_way(s, n, TO_BROKER, frame)->c = 1;
+}
+
+static struct seqcount *count_of(struct sim *s, uint64_t peer)
+{
+    struct net_counter *c = &s->counters[peer & 0xff];
+    if (c->peer != peer)
+        *c = (struct net_counter){.peer = peer};
+    return &c->count;
+}
+
+void net_answer(struct sim *s, uint64_t peer, uint64_t session, unsigned kind, struct str body)
+{
+    struct sim_node *n = net_node_of(s, peer);
+    if (!n)
+        return;
+    struct seqcount *c = count_of(s, peer);
+    if (kind == MSG_WELCOME)
+        seqcount_begin(c, session);
+    struct seqnumbers numbers = seqcount_out(c, session);
+    struct frame f = {.major = PROTO_MAJOR,
+                      .kind = (uint8_t)kind,
+                      .session = session,
+                      .seq = numbers.seq,
+                      .seen = numbers.seen,
+                      .body = body};
+    post(s, n, FROM_BROKER, make_frame(s, &f));
+}
+
+/* ---- arrival ---- */
+
+/* The connection lives, or is the one before and still carries something. */
+static bool arrives(const struct sim *s, const struct sim_node *n, uint64_t peer)
+{
+    if (n->connected && n->peer == peer)
+        return true;
+    return n->old_peer == peer && s->now <= n->old_until;
+}
+
+/* Stands still: it reads later, in order. */
+static void read_later(struct sim *s, struct sim_event *e, int64_t at)
+{
+    struct sim_event *later =
+        sim_at_with(s, at, e->run, e->who, str_make(e->bytes, e->n), (struct str){0});
+    later->a = e->a;
+    later->b = e->b;
+    later->c = e->c;
+}
+
+static void trace_frame(struct sim *s, const struct sim_event *e)
+{
+    uint64_t crc = 0;
+    if (e->n >= FRAME_HEADER)
+        memcpy(&crc, e->bytes + 32, sizeof crc); /* length and checksum */
+    sim_trace(s, crc);
     sim_trace(s, (uint64_t)s->now);
-    return true;
 }
 
 static void on_broker_receives(struct sim *s, struct sim_event *e)
 {
-    struct sim_node *n = e->who;
+    struct frame f;
+    struct errmsg em;
     union message m;
-    if (s->farm && take(s, e, n, &m))
-        broker_input(s, n->peer, e->a, (unsigned)e->b, &m);
+    if (!s->farm || e->b != s->broker_generation || !arrives(s, e->who, e->a))
+        return;
+    if (s->broker_paused > s->now) {
+        read_later(s, e, s->broker_paused);
+        return;
+    }
+    trace_frame(s, e);
+    if (frame_read(&f, str_make(e->bytes, e->n), FRAME_LIMIT, &em) != ERR_OK)
+        return;
+    if (f.major != PROTO_MAJOR) {
+        broker_bad_frame(s, e->a, f.session, f.kind, ERR_VERSION, "another version");
+        return;
+    }
+    if (!message_known(f.kind)) {
+        broker_bad_frame(s, e->a, f.session, f.kind, ERR_UNSUPPORTED, "unknown kind of message");
+        return;
+    }
+    if (seqcount_in(count_of(s, e->a), f.session, f.seq))
+        broker_gap(s, e->a, f.session);
+    s->malicious = e->c != 0;
+    arena_clear(&s->scratch);
+    err_t bad = message_decode(&m, f.kind, f.body, &s->scratch, &em);
+    if (bad != ERR_OK)
+        broker_bad_frame(s, e->a, f.session, f.kind, bad, em.text);
+    else
+        broker_input(s, e->a, f.session, f.kind, &m);
+}
+
+static bool lost_frames(struct sim_node *n, const struct frame *f)
+{
+    if (!f->seq || f->session < n->in_session) /* a refusal, or a late one of an older session */
+        return false;
+    bool same = f->session == n->in_session;
+    bool gap = same && f->session != 0 && n->in_seq != 0 && f->seq > n->in_seq + 1;
+    if (!same || f->seq > n->in_seq)
+        n->in_seq = f->seq;
+    n->in_session = f->session;
+    return gap;
 }
 
 static void on_node_receives(struct sim *s, struct sim_event *e)
 {
     struct sim_node *n = e->who;
-    if (n->paused_until > s->now) { /* stands still: it reads later, in order */
-        struct sim_event *later = sim_at(s, n->paused_until, on_node_receives, n, e->a, e->b);
-        later->bytes = e->bytes;
-        e->bytes = (struct str){0};
+    struct frame f;
+    struct errmsg em;
+    union message m;
+    if (!n->up || e->b != n->generation || !arrives(s, n, e->a))
+        return;
+    if (n->paused_until > s->now) {
+        read_later(s, e, n->paused_until);
         return;
     }
-    union message m;
-    if (n->up && take(s, e, n, &m))
-        n->receive(s, n, e->a, (unsigned)e->b, &m);
-}
-
-void sim_send_to_broker(struct sim *s, struct sim_node *n, uint64_t session, unsigned kind,
-                        struct str body)
-{
-    if (n->connected)
-        post(s, n, 0, on_broker_receives, session, kind, body);
-}
-
-void sim_send_from_broker(struct sim *s, uint64_t peer, uint64_t session, unsigned kind,
-                          struct str body)
-{
-    struct sim_node *n = sim_node_of_peer(s, peer);
-    if (n)
-        post(s, n, 1, on_node_receives, session, kind, body);
+    trace_frame(s, e);
+    SIM_CHECK(s, frame_read(&f, str_make(e->bytes, e->n), FRAME_LIMIT, &em) == ERR_OK,
+              "I22: the broker sent no frame: %s", em.text);
+    n->repeated = f.seq && f.session == n->in_session && f.seq <= n->in_seq;
+    n->gap = lost_frames(n, &f);
+    arena_clear(&s->scratch);
+    SIM_CHECK(s, message_decode(&m, f.kind, f.body, &s->scratch, &em) == ERR_OK,
+              "I22: the broker's %s cannot be decoded: %s", message_name(f.kind), em.text);
+    sim_step(s);
+    if (n->gap)
+        n->on_gap(s, n);
+    n->receive(s, n, f.session, f.kind, &m);
 }

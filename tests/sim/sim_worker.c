@@ -1,178 +1,129 @@
-/* The worker's shell in the simulator: carries out the effects of the real core. Children are a few
- * random numbers: how many steps, how long each, and how it ends. A crash of the worker takes its
- * children with it. */
+/* The worker's shell in the simulator: carries out the effects of the real core, and fetches specs
+ * from the broker by their digest. A crash of the worker takes its children with it. */
 #include "sim.h"
 
-#include <math.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "oracle.h"
 
-struct child {
+#define FETCH_AGAIN (5 * SEC)
+#define FETCH_TRIES 5
+
+struct fetch {
     struct list link;
-    struct sim_worker *worker;
-    uint64_t run, generation;
-    int64_t pause;
-    int steps, said;
-    bool crashes, hangs, deaf, nan, gone;
+    struct digest digest;
+    unsigned tries;
 };
 
-static void work(struct sim *s, struct sim_worker *w);
-
-static void on_tick(struct sim *s, struct sim_event *e)
+int64_t worker_now(const struct sim *s, const struct sim_worker *w)
 {
-    struct sim_worker *w = e->who;
-    if (!w->core || e->a != w->generation || w->wake > s->now)
-        return;
-    if (w->node.paused_until > s->now) {
-        sim_at(s, w->node.paused_until, on_tick, w, e->a, 0);
-        return;
-    }
-    w->wake = CLOCK_NEVER;
-    work(s, w);
+    return node_now(s, &w->node);
 }
 
-static struct child *find_child(struct sim_worker *w, uint64_t run)
+static bool current(const struct sim_worker *w, const struct sim_event *e)
 {
-    LIST_FOREACH (it, &w->children) {
-        struct child *c = CONTAINER_OF(it, struct child, link);
-        if (c->run == run)
-            return c;
+    return w->core && e->a == w->node.generation;
+}
+
+/* ---- specs ---- */
+
+static struct fetch *find_fetch(struct sim_worker *w, struct digest d)
+{
+    LIST_FOREACH (it, &w->fetches) {
+        struct fetch *f = CONTAINER_OF(it, struct fetch, link);
+        if (digest_eq(f->digest, d))
+            return f;
     }
     return NULL;
 }
 
-static void bury(struct child *c)
+static void end_fetch(struct fetch *f)
 {
-    list_remove(&c->link);
-    free(c);
+    list_remove(&f->link);
+    free(f);
 }
 
-static void on_exit_child(struct sim *s, struct sim_event *e)
+static void on_fetch_due(struct sim *s, struct sim_event *e);
+
+static void ask(struct sim *s, struct sim_worker *w, struct fetch *f)
+{
+    struct msg_get_blob m = {.digest = f->digest};
+    if (worker_session(w->core))
+        net_send_msg(s, &w->node, worker_session(w->core), MSG_GET_BLOB, &m);
+    f->tries++;
+    struct sim_event *e =
+        sim_at_with(s, s->now + FETCH_AGAIN, on_fetch_due, w,
+                    str_make((const char *)f->digest.b, sizeof f->digest.b), (struct str){0});
+    e->a = w->node.generation;
+}
+
+static void on_fetch_due(struct sim *s, struct sim_event *e)
 {
     struct sim_worker *w = e->who;
-    struct child *c = w->core && e->b == w->generation ? find_child(w, e->a) : NULL;
-    if (!c)
-        return;
-    struct child_end end = {.exit_code = c->crashes ? 1 : 0,
-                            .signal = c->gone ? SIGKILL : 0,
-                            .output = c->crashes ? STR("it broke") : STR("")};
-    uint64_t run = c->run;
-    bury(c);
-    worker_on_child_exit(w->core, s->now, run, &end, &w->out);
-    work(s, w);
-}
-
-static void end_child(struct sim *s, struct child *c, int64_t after)
-{
-    sim_at(s, s->now + after, on_exit_child, c->worker, c->run, c->generation);
-}
-
-static void on_say(struct sim *s, struct sim_event *e)
-{
-    struct sim_worker *w = e->who;
-    struct child *c = w->core && e->b == w->generation ? find_child(w, e->a) : NULL;
-    if (!c || c->gone)
-        return;
-    char line[96];
-    int n;
-    bool last = ++c->said >= c->steps;
-    double loss = c->nan && last ? (double)NAN : 1.0 / (1 + c->said) + 1e-3 * (double)(c->run % 97);
-    if (c->hangs && last)
-        return;
-    if (c->crashes && last) {
-        end_child(s, c, 1 * MS);
-        return;
-    }
-    n = isnan(loss) ? snprintf(line, sizeof line, "{\"step\":%d,\"loss\":NaN}", c->said)
-                    : snprintf(line, sizeof line, "{\"step\":%d,\"loss\":%.17g}", c->said, loss);
-    worker_on_child_line(w->core, s->now, c->run, str_make(line, (size_t)n), &w->out);
-    if (last)
-        end_child(s, c, sim_between(s, 0, 20 * MS));
-    else
-        sim_at(s, s->now + c->pause, on_say, w, c->run, c->generation);
-    work(s, w);
-}
-
-static void on_spawned(struct sim *s, struct sim_event *e)
-{
-    struct sim_worker *w = e->who;
-    struct child *c = w->core && e->b == w->generation ? find_child(w, e->a) : NULL;
-    if (!c)
-        return;
-    if (sim_chance(s, s->faults.spawn_fail)) {
-        uint64_t run = c->run;
-        bury(c);
-        worker_on_spawn_failed(w->core, s->now, run, STR("no process can be started now"), false,
-                               &w->out);
-    } else {
-        worker_on_child_started(w->core, s->now, c->run, 1000 + c->run, &w->out);
-        sim_at(s, s->now + c->pause, on_say, w, c->run, c->generation);
-    }
-    work(s, w);
-}
-
-static void spawn(struct sim *s, struct sim_worker *w, const struct worker_run *r)
-{
-    struct child *c = alloc_zero(sizeof *c);
-    *c = (struct child){
-        .worker = w,
-        .run = r->run,
-        .generation = w->generation,
-        .steps = (int)sim_between(s, 1, 6),
-        .pause = sim_between(s, 5 * MS, sim_chance(s, 0.2) ? 10 * SEC : 500 * MS),
-        .crashes = sim_chance(s, s->faults.child_crash),
-        .hangs = sim_chance(s, s->faults.child_hang),
-        .deaf = sim_chance(s, s->faults.child_deaf),
-        .nan = sim_chance(s, s->faults.child_nan),
-    };
-    list_push(&w->children, &c->link);
-    sim_at(s, s->now + sim_between(s, 1 * MS, 30 * MS), on_spawned, w, r->run, w->generation);
-}
-
-static void give_signal(struct sim *s, struct sim_worker *w, uint64_t run, int number)
-{
-    struct child *c = find_child(w, run);
-    if (!c || c->gone || (number == SIGTERM && c->deaf))
-        return;
-    c->gone = true;
-    end_child(s, c, sim_between(s, 1 * MS, 50 * MS));
-}
-
-static void on_spec(struct sim *s, struct sim_event *e)
-{
-    struct sim_worker *w = e->who;
-    if (!w->core || e->b != w->generation)
-        return;
     struct digest d;
-    memcpy(d.b, e->bytes.p, sizeof d.b);
-    if (e->a < SIM_STUDIES)
-        worker_on_spec(w->core, s->now, d, sim_spec(s, (int)e->a), &w->out);
+    memcpy(d.b, e->bytes, sizeof d.b);
+    struct fetch *f = current(w, e) ? find_fetch(w, d) : NULL;
+    if (!f)
+        return;
+    if (f->tries < FETCH_TRIES) {
+        ask(s, w, f);
+        return;
+    }
+    end_fetch(f);
+    sim_step(s);
+    worker_on_fetch_failed(w->core, worker_now(s, w), d, STR("the broker did not answer"), false,
+                           &w->out);
+    worker_work(s, w);
+}
+
+static void on_blob(struct sim *s, struct sim_worker *w, const struct msg_blob *m)
+{
+    struct fetch *f = find_fetch(w, m->digest);
+    if (!f)
+        return;
+    end_fetch(f);
+    if (m->unknown)
+        worker_on_fetch_failed(w->core, worker_now(s, w), m->digest, STR("it is unknown"), true,
+                               &w->out);
     else
-        worker_on_files(w->core, s->now, d, &w->out);
-    work(s, w);
+        worker_on_spec(w->core, worker_now(s, w), m->digest, m->bytes, &w->out);
+    worker_work(s, w);
+}
+
+static void on_files(struct sim *s, struct sim_event *e)
+{
+    struct sim_worker *w = e->who;
+    struct digest d;
+    if (!current(w, e))
+        return;
+    memcpy(d.b, e->bytes, sizeof d.b);
+    sim_step(s);
+    worker_on_files(w->core, worker_now(s, w), d, &w->out);
+    worker_work(s, w);
 }
 
 static void fetch(struct sim *s, struct sim_worker *w, const struct worker_fx *fx)
 {
-    uint64_t which = SIM_STUDIES; /* files */
-
-    if (fx->kind == WFX_FETCH_SPEC)
-        which = (uint64_t)sim_study_of(s, fx->digest);
-    struct sim_event *e =
-        sim_at(s, s->now + sim_between(s, 1 * MS, 200 * MS), on_spec, w, which, w->generation);
-    char *p = malloc(sizeof fx->digest.b);
-    REQUIRE(p != NULL);
-    memcpy(p, fx->digest.b, sizeof fx->digest.b);
-    e->bytes = str_make(p, sizeof fx->digest.b);
+    struct str digest = str_make((const char *)fx->digest.b, sizeof fx->digest.b);
+    if (fx->kind == WFX_FETCH_FILES) {
+        struct sim_event *e = sim_at_with(s, s->now + sim_between(s, 1 * MS, 200 * MS), on_files, w,
+                                          digest, (struct str){0});
+        e->a = w->node.generation;
+        return;
+    }
+    struct fetch *f = alloc_zero(sizeof *f);
+    f->digest = fx->digest;
+    list_push(&w->fetches, &f->link);
+    ask(s, w, f);
 }
+
+/* ---- effects ---- */
 
 static void on_gone(struct sim *s, struct sim_event *e)
 {
     struct sim_worker *w = e->who;
-    if (w->core && e->a == w->generation)
+    if (current(w, e))
         worker_crash(s, w);
 }
 
@@ -180,43 +131,64 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
 {
     switch (fx->kind) {
     case WFX_SEND:
-        sim_send_to_broker(s, &w->node, fx->session, fx->message, fx->body);
+        net_send(s, &w->node, fx->session, fx->message, fx->body);
         break;
     case WFX_FETCH_SPEC:
     case WFX_FETCH_FILES:
         fetch(s, w, fx);
         break;
     case WFX_SPAWN:
-        spawn(s, w, fx->run);
+        child_spawn(s, w, fx->run);
         break;
     case WFX_SIGNAL:
-        give_signal(s, w, fx->run_id, fx->signal);
+        child_signal(s, w, fx->run_id, fx->signal);
+        break;
+    case WFX_LINE:
+        child_line(s, w, fx->run_id);
+        break;
+    case WFX_END:
+        child_rest(w, fx->run_id);
         break;
     case WFX_EXIT:
-        w->ending = true;
-        sim_at(s, s->now, on_gone, w, w->generation, 0);
+        sim_at(s, s->now, on_gone, w, w->node.generation, 0);
         break;
     case WFX_DROP_SPEC:
-    case WFX_LINE:
-    case WFX_END:
     case WFX_FACT:
         break;
     }
 }
 
-static void work(struct sim *s, struct sim_worker *w)
+static void on_tick(struct sim *s, struct sim_event *e)
 {
-    int64_t wake = worker_tick(w->core, s->now, &w->out);
+    struct sim_worker *w = e->who;
+    if (!current(w, e) || w->wake > s->now)
+        return;
+    if (w->node.paused_until > s->now) {
+        w->wake = w->node.paused_until;
+        sim_at(s, w->wake, on_tick, w, e->a, 0);
+        return;
+    }
+    w->wake = CLOCK_NEVER;
+    worker_work(s, w);
+}
+
+void worker_work(struct sim *s, struct sim_worker *w)
+{
+    sim_step(s);
+    int64_t wake = worker_tick(w->core, worker_now(s, w), &w->out);
     for (size_t i = 0; i < w->out.n; i++)
         carry_out(s, w, &w->out.v[i]);
     worker_out_clear(&w->out);
     if (s->steps % 16 == 0)
         worker_check(w->core);
-    if (wake != CLOCK_NEVER && wake < w->wake) {
-        w->wake = wake > s->now ? wake : s->now + 1;
-        sim_at(s, w->wake, on_tick, w, w->generation, 0);
+    int64_t at = sim_clock_when(s, &w->node.clock, wake);
+    if (at != CLOCK_NEVER && at < w->wake) {
+        w->wake = at;
+        sim_at(s, w->wake, on_tick, w, w->node.generation, 0);
     }
 }
+
+/* ---- the connection ---- */
 
 static struct sim_worker *worker_of(struct sim_node *n)
 {
@@ -229,76 +201,88 @@ static void on_receive(struct sim *s, struct sim_node *n, uint64_t session, unsi
     struct sim_worker *w = worker_of(n);
     if (kind == MSG_ACK)
         oracle_ack(s, &m->ack);
-    worker_on_message(w->core, s->now, session, kind, m, &w->out);
-    work(s, w);
+    if (kind == MSG_BLOB && session == worker_session(w->core)) {
+        on_blob(s, w, &m->blob);
+        return;
+    }
+    worker_on_message(w->core, worker_now(s, w), session, kind, m, &w->out);
+    worker_work(s, w);
 }
 
 static void on_connected(struct sim *s, struct sim_node *n)
 {
     struct sim_worker *w = worker_of(n);
-    worker_on_connected(w->core, s->now, &w->out);
-    work(s, w);
+    worker_on_connected(w->core, worker_now(s, w), &w->out);
+    worker_work(s, w);
 }
 
 static void on_gap(struct sim *s, struct sim_node *n)
 {
     struct sim_worker *w = worker_of(n);
-    worker_on_gap(w->core, s->now, &w->out);
-    work(s, w);
+    worker_on_gap(w->core, worker_now(s, w), &w->out);
+    worker_work(s, w);
 }
 
 static void on_disconnected(struct sim *s, struct sim_node *n)
 {
     struct sim_worker *w = worker_of(n);
-    worker_on_disconnected(w->core, s->now, &w->out);
-    work(s, w);
+    worker_on_disconnected(w->core, worker_now(s, w), &w->out);
+    worker_work(s, w);
 }
+
+/* ---- start and end ---- */
 
 void worker_start(struct sim *s, struct sim_worker *w)
 {
-    w->generation++;
+    struct sim_node *n = &w->node;
+    n->generation++;
+    n->name = "worker";
+    n->up = true;
+    n->receive = on_receive;
+    n->on_connected = on_connected;
+    n->on_disconnected = on_disconnected;
+    n->on_gap = on_gap;
     w->slots = (uint32_t)sim_between(s, 1, 4);
-    struct worker_config c = {.host = "sim",
+    for (size_t i = 0; i < sizeof w->id.b; i++)
+        w->id.b[i] = (uint8_t)rng_u64(&s->rng);
+    struct worker_config c = {.peer = w->id,
+                              .host = "sim",
                               .name = "",
                               .software = "{}",
-                              .pid = w->generation,
+                              .pid = n->generation,
                               .slots = w->slots,
                               .cpus = w->slots,
                               .memory = UINT64_C(1) << 33,
                               .drain_ns = 5 * SEC,
                               .orphan_ns = -1,
                               .seed = rng_u64(&s->rng)};
-    for (size_t i = 0; i < sizeof c.peer.b; i++)
-        c.peer.b[i] = (uint8_t)rng_u64(&s->rng);
-    w->core = worker_new(&c, s->now);
+    w->core = worker_new(&c, worker_now(s, w));
     worker_out_init(&w->out);
     w->wake = CLOCK_NEVER;
-    w->ending = false;
     list_init(&w->children);
-    w->node = (struct sim_node){.name = "worker",
-                                .up = true,
-                                .peer = w->node.peer,
-                                .receive = on_receive,
-                                .on_connected = on_connected,
-                                .on_disconnected = on_disconnected,
-                                .on_gap = on_gap};
-    sim_connect(s, &w->node);
+    list_init(&w->fetches);
+    net_connect(s, n);
 }
 
 void worker_crash(struct sim *s, struct sim_worker *w)
 {
     w->node.up = false;
-    sim_disconnect(s, &w->node);
-    LIST_FOREACH_SAFE (it, next, &w->children) {
-        bury(CONTAINER_OF(it, struct child, link));
+    net_disconnect(s, &w->node, true);
+    child_kill_all(w);
+    LIST_FOREACH_SAFE (it, next, &w->fetches) {
+        end_fetch(CONTAINER_OF(it, struct fetch, link));
     }
     worker_free(w->core);
     worker_out_fini(&w->out);
     w->core = NULL;
 }
 
-void worker_end(struct sim *s, struct sim_worker *w)
+void worker_end(struct sim *s, struct sim_worker *w, bool at_once)
 {
-    worker_drain(w->core, s->now, &w->out);
-    work(s, w);
+    sim_step(s);
+    if (at_once)
+        worker_release_all(w->core, worker_now(s, w), &w->out);
+    else
+        worker_drain(w->core, worker_now(s, w), &w->out);
+    worker_work(s, w);
 }

@@ -284,7 +284,7 @@ int64_t worker_tick(struct worker *w, int64_t now, struct worker_out *fx)
         attempt_due(w, CONTAINER_OF(top, struct attempt, wake), now, fx);
     if (!list_empty(&w->short_of))
         grant_retry_short(w, now, fx);
-    int64_t link = link_tick(w, now, fx);
+    int64_t link = worker_link_tick(w, now, fx);
     int64_t drain = drain_tick(w, now, fx);
     int64_t next = link < drain ? link : drain;
     top = heap_top(&w->wakes);

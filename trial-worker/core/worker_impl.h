@@ -77,7 +77,7 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
                       struct worker_out *fx);
 void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,
                    struct worker_out *fx);
-int64_t link_tick(struct worker *w, int64_t now, struct worker_out *fx);
+int64_t worker_link_tick(struct worker *w, int64_t now, struct worker_out *fx);
 
 /* grant.c: ASSIGN, specs, resources */
 void grant_on_assign(struct worker *w, int64_t now, const struct msg_assign *m,

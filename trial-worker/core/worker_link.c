@@ -270,7 +270,7 @@ static int64_t least(int64_t x, int64_t y)
     return x < y ? x : y;
 }
 
-int64_t link_tick(struct worker *w, int64_t now, struct worker_out *fx)
+int64_t worker_link_tick(struct worker *w, int64_t now, struct worker_out *fx)
 {
     struct link *l = &w->link;
     int64_t lease = lease_tick(w, now, fx);

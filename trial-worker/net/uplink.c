@@ -34,6 +34,8 @@ static void malformed(struct uplink *u, const char *why)
 /* Follows the broker's numbering; true if frames are missing. */
 static bool lost_frames(struct uplink *u, const struct frame *f)
 {
+    if (!f->seq || f->session < u->in_session) /* a refusal, or a late one of an older session */
+        return false;
     bool same = f->session == u->in_session;
     bool gap = same && f->session != 0 && u->in_seq != 0 && f->seq > u->in_seq + 1;
     if (!same || f->seq > u->in_seq)

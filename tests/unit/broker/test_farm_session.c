@@ -116,6 +116,23 @@ static void test_a_connection_that_is_gone_is_given_up_sooner(void **unused)
     box_close(&x.b);
 }
 
+static void test_who_lost_messages_says_hello_again(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 1, 0);
+    farm_on_gap(x.b.f, C, x.w, &x.b.g->fx); /* not its session */
+    farm_on_gap(x.b.f, W, x.w + 77, &x.b.g->fx);
+    box_settle(&x.b);
+    assert_int_equal(x.b.n_out, 0);
+    farm_on_gap(x.b.f, W, x.w, &x.b.g->fx);
+    box_settle(&x.b);
+    const union message *m = box_take(&x.b, W, MSG_ERROR);
+    assert_non_null(m);
+    assert_true(str_is(m->error.name, "STALE"));
+    box_close(&x.b);
+}
+
 static void test_the_expired_attempt_is_adopted_while_it_waits(void **unused)
 {
     (void)unused;
@@ -301,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_hello_is_checked),
         cmocka_unit_test(test_silence_expires_and_a_beat_keeps),
         cmocka_unit_test(test_a_connection_that_is_gone_is_given_up_sooner),
+        cmocka_unit_test(test_who_lost_messages_says_hello_again),
         cmocka_unit_test(test_the_expired_attempt_is_adopted_while_it_waits),
         cmocka_unit_test(test_after_a_new_grant_the_old_one_is_killed),
         cmocka_unit_test(test_verdicts_of_attempts_that_are_over),

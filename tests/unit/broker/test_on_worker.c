@@ -313,6 +313,21 @@ static void test_checkpoint_is_resumed_from(void **unused)
     box_close(&x.b);
 }
 
+static void test_checkpoint_says_where_it_is(void **unused)
+{
+    (void)unused;
+    struct fixture x;
+    begin(&x, 1, 1);
+    start(&x, 0, 1);
+    box_clear(&x.b);
+    SEND(&x.b, W, x.w, CHECKPOINT, checkpoint, .study = 1, .trial = 0, .attempt = 1, .step = 5);
+    box_settle(&x.b);
+    assert_int_equal(box_count(&x.b, W, MSG_ACK), 0); /* nothing was recorded */
+    assert_non_null(box_take(&x.b, W, MSG_ERROR));
+    assert_false(box_trial(&x.b, 1, 0).has_resume);
+    box_close(&x.b);
+}
+
 static void test_draining_worker_gets_nothing(void **unused)
 {
     (void)unused;
@@ -366,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_a_result_beats_a_stop),
         cmocka_unit_test(test_release_goes_first_in_line_and_counts_nothing),
         cmocka_unit_test(test_checkpoint_is_resumed_from),
+        cmocka_unit_test(test_checkpoint_says_where_it_is),
         cmocka_unit_test(test_draining_worker_gets_nothing),
         cmocka_unit_test(test_without_room_only_ends_are_taken),
     };

@@ -182,6 +182,28 @@ static void credit_follows_the_stream(void **state)
     close_bed(&b);
 }
 
+static void repeated_frames_change_nothing(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct record v[1000] = {{0}};
+    join_farm(&b);
+    attach(&b, 3, 1, SPEC, 1000);
+    for (int i = 0; i < 1000; i++)
+        v[i] = (struct record){
+            .kind = REC_REPORTED, .study = 3, .study_seq = (uint64_t)i + 1, .trial = 1};
+    for (int k = 0; k < 20; k++)
+        events(&b, 3, 1, v, 1000, 1000, true);
+    nothing_more(&b); /* they took no credit */
+    hear(
+        &b, SESSION, MSG_ATTACHED,
+        (union message){.attached = {.study = 3, .epoch = 1, .name = STR("s"), .spec = STR(SPEC)}});
+    nothing_more(&b);
+    want(&b, 3, 1, 1, 1, 1000); /* the events are still known */
+    assert_int_equal(take(&b, MSG_PROPOSE, SESSION).propose.proposals.v[0].based_on, 1000);
+    close_bed(&b);
+}
+
 static void stop_rules_close_once(void **state)
 {
     (void)state;
@@ -445,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_want_is_answered_once),
         cmocka_unit_test(a_want_waits_for_its_events),
         cmocka_unit_test(credit_follows_the_stream),
+        cmocka_unit_test(repeated_frames_change_nothing),
         cmocka_unit_test(stop_rules_close_once),
         cmocka_unit_test(time_closes_by_the_clock),
         cmocka_unit_test(a_paused_study_has_time),
