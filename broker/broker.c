@@ -12,6 +12,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "endpoint.h"
+#include "envelope.h"
 #include "fdwatch.h"
 #include "intake.h"
 #include "journal.h"
@@ -57,6 +58,7 @@ struct broker {
     int64_t kept_at, swept_at, watchdog_at;
     int64_t deaf_since; /* 0 = it reads */
     struct laggards laggards;
+    uint64_t odd; /* messages of several frames so far */
 };
 
 /* ---- groups ---- */
@@ -79,13 +81,19 @@ static void recycle(struct broker *b, struct group *g)
     b->spare[b->n_spare++] = g;
 }
 
+static void peer_gone(struct broker *b, uint64_t peer, int64_t now)
+{
+    intake_count(b->in, peer, COUNT_UNSENT, 1);
+    intake_peer_gone(b->in, now, peer, &b->gather->fx);
+}
+
 /* The group is durable: it speaks. */
 static void release(struct broker *b, struct group *g, int64_t now)
 {
     for (size_t i = 0; i < g->fx.n_messages; i++) {
         const struct fx_message *m = &g->fx.messages[i];
         if (!router_send(b->router, m->peer, m->session, m->kind, effects_str(&g->fx, m->body)))
-            intake_peer_gone(b->in, now, m->peer, &b->gather->fx);
+            peer_gone(b, m->peer, now);
         else if (m->kind == MSG_EVENTS)
             laggards_notice(&b->laggards, b->router, b->in, m->peer);
     }
@@ -175,6 +183,14 @@ static int64_t hand_over(struct broker *b, int64_t now)
     return now;
 }
 
+static void count_odd(struct broker *b)
+{
+    uint64_t odd = router_odd(b->router);
+    if (odd != b->odd)
+        intake_count(b->in, 0, COUNT_BAD_FRAME, odd - b->odd);
+    b->odd = odd;
+}
+
 static void keep_house(struct broker *b, int64_t now)
 {
     intake_full(b->in, now, journal_full(b->journal), &b->gather->fx);
@@ -182,6 +198,7 @@ static void keep_house(struct broker *b, int64_t now)
         return;
     b->kept_at = now;
     intake_set_wall(b->in, clock_wall_ms() - now / NS_PER_MS);
+    count_odd(b);
     if (b->watchdog_at && now >= b->watchdog_at) {
         loop_notify("WATCHDOG=1", -1);
         b->watchdog_at = now + loop_watchdog_interval();
@@ -266,6 +283,12 @@ static void on_bad(void *self, uint64_t peer, uint64_t session, unsigned kind, e
     intake_bad_frame(b->in, peer, session, kind, e, text, &b->gather->fx);
     listen_if_not_behind(b, clock_now());
     arm(b);
+}
+
+static void on_count(void *self, uint64_t peer, enum counter c, uint64_t n)
+{
+    struct broker *b = self;
+    intake_count(b->in, peer, c, n);
 }
 
 static void on_gap(void *self, uint64_t peer, uint64_t session)
@@ -459,7 +482,7 @@ static err_t open_sockets(struct broker *b, struct errmsg *em)
                                       : b->o.feed ? b->o.feed
                                                   : feed.text,
                               .curve = b->zauth ? &b->curve : NULL};
-    struct router_events ev = {b, on_message, on_bad, on_gap, on_role, on_feed_wanted};
+    struct router_events ev = {b, on_message, on_bad, on_count, on_gap, on_role, on_feed_wanted};
     if (c.feed)
         e = place_check(c.feed, em);
     if (e == ERR_OK)
@@ -496,8 +519,12 @@ err_t broker_open(struct broker **out, const struct broker_options *o, struct er
     if (!o->listen.n)
         b->o.listen = (struct opt_list){(const char **)listen_default, 1};
     b->gather = group_new();
-    struct journal_config jc = {
-        .file = o->db, .ballast = o->ballast, .sql_ns = o->sql_time, .wake = wake_loop, .self = b};
+    struct journal_config jc = {.file = o->db,
+                                .ballast = o->ballast,
+                                .sql_ns = o->sql_time,
+                                .envelope = envelope_read,
+                                .wake = wake_loop,
+                                .self = b};
     err_t e = journal_open(&b->journal, &jc, em);
     if (e == ERR_OK)
         e = open_loop(b, em);

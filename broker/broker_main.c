@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "broker.h"
+#include "examine.h"
 #include "log.h"
 #include "openfiles.h"
 
@@ -129,6 +130,11 @@ int main(int argc, char **argv)
                        opts.operands[0]);
     if (e == ERR_OK)
         e = broker_options_check(&o, &em);
+    if (e == ERR_OK && o.examine) {
+        int status = examine(o.db);
+        opt_fini(&opts);
+        return status;
+    }
     if (e == ERR_OK)
         e = openfiles_raise(FILES_NEEDED, NULL, &em);
     if (e == ERR_OK)

@@ -162,6 +162,11 @@ static const struct opt_row rows[] = {
      .offset = AT(check),
      .help = "Recount every invariant after each group.",
      .hidden = true},
+    {.name = "examine",
+     .type = OPT_FLAG,
+     .offset = AT(examine),
+     .help = "Look through the database, which no broker may have open, and end.",
+     .hidden = true},
 };
 
 static const char more[] = "SIGNALS\n"

@@ -16,7 +16,7 @@ struct broker_options {
     uint64_t record_limit;
     struct daemonopt common;
     const char *pid_file;
-    bool daemon, check;
+    bool daemon, check, examine;
 };
 
 extern const struct opt_table broker_options_table;

@@ -203,6 +203,11 @@ static err_t on_input(struct rerun *x, const struct tape_entry *e, struct errmsg
         return on_message(x, e, em);
     case TAPE_BAD_FRAME:
         return on_bad_frame(x, e, em);
+    case TAPE_COUNT:
+        if (e->kind >= COUNTERS)
+            return unexpected(x, em, "a counter that is not known");
+        farm_count(x->farm, e->peer, (enum counter)e->kind, e->session);
+        return ERR_OK;
     case TAPE_GAP:
         farm_on_gap(x->farm, e->peer, e->session, &x->fx);
         return ERR_OK;

@@ -68,7 +68,7 @@ err_t frame_read(struct frame *out, struct str bytes, size_t limit, struct errms
         return errmsg_set(em, ERR_INVALID, "frame header: body length %llu, but %zu bytes follow",
                           (unsigned long long)length, body.n);
     if (get_be(h + 36, 4) != crc32c(0, body.p, body.n))
-        return errmsg_set(em, ERR_INVALID, "frame body: its checksum does not match the header's");
+        return errmsg_set(em, ERR_CORRUPT, "frame body: its checksum does not match the header's");
     *out = (struct frame){.major = h[4],
                           .kind = h[5],
                           .flags = (uint16_t)get_be(h + 6, 2),

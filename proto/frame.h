@@ -23,8 +23,8 @@ struct frame {
 
 /* Appends header and body. A body longer than FRAME_LIMIT - FRAME_HEADER makes the buf bad. */
 void frame_write(struct buf *out, const struct frame *f);
-/* Checks magic, length, limit and checksum; the version is for the caller. ERR_INVALID or ERR_LIMIT
- * with a sentence. */
+/* Checks magic, length, limit and checksum; the version is for the caller. ERR_INVALID, ERR_LIMIT
+ * or (the checksum) ERR_CORRUPT with a sentence. */
 err_t frame_read(struct frame *out, struct str bytes, size_t limit, struct errmsg *em) MUST_CHECK;
 /* How long the frame is that begins here, by its header; 0 while the header is not whole. For bytes
  * from a pipe, which has no borders. */

@@ -28,6 +28,7 @@
 #define ELEM_resources struct resources
 #define ELEM_proposal  struct proposal
 #define ELEM_record    struct record
+#define ELEM_count     struct count
 
 #define FIELD_DECL(key, TYPE, name, limit, doc) CTYPE_##TYPE name;
 /* A name cannot stand in parentheses: NOLINTBEGIN(bugprone-macro-parentheses) */

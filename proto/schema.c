@@ -20,6 +20,7 @@
 #define ITEM_resources   FIELD_STRUCT
 #define ITEM_proposal    FIELD_STRUCT
 #define ITEM_record      FIELD_STRUCT
+#define ITEM_count       FIELD_STRUCT
 #define SCHEMA_STR       NULL
 #define SCHEMA_I64       NULL
 #define SCHEMA_held      struct_held
@@ -29,6 +30,7 @@
 #define SCHEMA_resources struct_resources
 #define SCHEMA_proposal  struct_proposal
 #define SCHEMA_record    struct_record
+#define SCHEMA_count     struct_count
 
 #define STRUCT_FORWARD(name, doc) static schema_fn struct_##name;
 STRUCT_LIST(STRUCT_FORWARD)

@@ -26,7 +26,7 @@
 #include "runner.h"
 #include "sealer.h"
 #include "software.h"
-#include "spool.h"
+#include "spoolcare.h"
 #include "supply.h"
 #include "tail.h"
 #include "uplink.h"
@@ -47,9 +47,8 @@ struct agent {
     struct lookout *lookout; /* NULL: no cloud was named */
     struct uplink *uplink;
     struct fdwatch *parent;
-    struct spool *spool; /* NULL = none is kept */
+    struct spoolcare spooling;
     struct id128 peer;
-    bool restored;    /* the spools of ended workers were read */
     uint64_t session; /* the one that supply knows of */
     int64_t watchdog, next_watchdog;
     char host[256];
@@ -95,7 +94,8 @@ static void on_gap(void *self)
 
 static void on_malformed(void *self, const char *why)
 {
-    (void)self;
+    struct agent *a = self;
+    worker_count(a->core, COUNT_BAD_BROKER_FRAME, 1);
     LOG_W("FRAME-REFUSED", "why=\"%s\"", why);
 }
 
@@ -275,10 +275,10 @@ static void carry_out_one(struct agent *a, const struct worker_fx *x, int64_t no
         runner_signal(a->runner, x->run_id, x->signal);
         break;
     case WFX_SPOOL:
-        spool_add(a->spool, x->message, x->body);
+        spool_add(a->spooling.spool, x->message, x->body);
         break;
     case WFX_SPOOL_NEW:
-        spool_new(a->spool);
+        spool_new(a->spooling.spool);
         break;
     case WFX_ORPHAN:
         keep_orphan(a, x->body);
@@ -321,36 +321,13 @@ static void begin_leaving(struct agent *a, int64_t now)
     runner_retire_idle(a->runner, now);
 }
 
-static bool take_record(void *self, unsigned kind, const union message *m)
-{
-    return worker_restore(((struct agent *)self)->core, kind, m);
-}
-
-/* The farm is known, and nothing was granted yet: what ended workers left on this root is offered
- * to it. */
-static void restore(struct agent *a, int64_t now)
-{
-    uint64_t farm, timeline;
-    if (a->restored || !a->spool || worker_session(a->core) == 0)
-        return;
-    a->restored = true;
-    worker_farm(a->core, &farm, &timeline);
-    spool_take(a->spool, farm, timeline, take_record, a);
-    if (worker_restored(a->core, now, &a->out) == 0)
-        spool_settle(a->spool);
-}
-
 /* Returns when it wants to be called next. */
 static int64_t tend_spool(struct agent *a, int64_t now)
 {
-    int64_t next = CLOCK_NEVER;
-    if (!a->spool)
-        return next;
-    if (spool_wants_all(a->spool, now, &next)) {
-        worker_respool(a->core, now, &a->out);
+    int64_t next;
+    if (spoolcare_respool(&a->spooling, a->core, now, &a->out, &next))
         carry_out(a, now);
-    }
-    spool_flush(a->spool, now);
+    spoolcare_flush(&a->spooling, a->core, now);
     return next;
 }
 
@@ -376,7 +353,8 @@ static void turn(struct agent *a, int64_t now)
     bool more;
     if (a->exiting)
         return;
-    restore(a, now);
+    worker_set_wall(a->core, clock_wall_ms() - now / NS_PER_MS);
+    spoolcare_restore(&a->spooling, a->core, now, &a->out);
     do {
         next = worker_tick(a->core, now, &a->out);
         carry_out(a, now);
@@ -460,7 +438,7 @@ static void open_core(struct agent *a, const struct agent_setup *s)
                               .drain_ns = o->drain_timeout,
                               .idle_exit_ns = o->idle_exit,
                               .peer = a->peer,
-                              .spool = a->spool != NULL,
+                              .spool = a->spooling.spool != NULL,
                               .orphan_ns = o->orphan > 0 ? o->orphan : WORKER_ORPHAN_BROKER};
     software_describe(&a->software);
     c.software = buf_z(&a->software);
@@ -492,7 +470,7 @@ static err_t open_spool(struct agent *a, struct errmsg *em)
 {
     struct spool_config c = {
         .loop = &a->loop.uv, .root = a->files.root, .peer = a->peer, .limit = a->options->spool};
-    return c.limit == 0 ? ERR_OK : spool_open(&a->spool, &c, em);
+    return c.limit == 0 ? ERR_OK : spool_open(&a->spooling.spool, &c, em);
 }
 
 static err_t open_uplink(struct agent *a, const struct agent_setup *s, struct errmsg *em)
@@ -581,7 +559,7 @@ void agent_close(struct agent *a)
     if (!a)
         return;
     a->exiting = true;
-    spool_close(a->spool);
+    spool_close(a->spooling.spool);
     fdwatch_close(a->parent);
     lookout_close(a->lookout);
     runner_close(a->runner);

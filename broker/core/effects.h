@@ -44,7 +44,7 @@ struct fx_record {
     struct span body;
 };
 
-enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL, ASK_BACKUP, ASK_COMPACT };
+enum ask_kind { ASK_RECORDS, ASK_BLOB, ASK_SQL, ASK_BACKUP, ASK_COMPACT, ASK_MACHINE, ASK_CHECK };
 /* A question to the store, answered after the group it stands in is durable; so it sees that group.
  */
 struct fx_ask {
@@ -57,7 +57,8 @@ struct fx_ask {
     /* ASK_BLOB: bytes [from, from + limit) of the blob; limit 0 asks only for its size. */
     struct digest digest;
     /* ASK_COMPACT: drops what may go of `study` up to study_seq `to`. */
-    /* ASK_SQL; ASK_BACKUP: the path of the copy */
+    /* ASK_SQL; ASK_BACKUP: the path of the copy. The answers of ASK_MACHINE (one row about file and
+     * process) and ASK_CHECK (a row a finding) look like those of ASK_SQL. */
     const char *query; /* in the arena */
     bool force;        /* ASK_BACKUP: replaces a farm's database */
     const struct str *args;

@@ -9,6 +9,7 @@
 #include "attach.h"
 #include "dispatch.h"
 #include "farm_session.h"
+#include "inspect.h"
 #include "leave.h"
 #include "on_client.h"
 #include "on_optimizer.h"
@@ -19,6 +20,7 @@
 #include "stream.h"
 #include "upkeep.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "want.h"
 #include "remote.h"
@@ -102,6 +104,11 @@ void farm_free(struct farm *f)
 
 void farm_set_wall(struct farm *f, int64_t offset_ms)
 {
+    int64_t jump = offset_ms - f->wall_offset;
+    if (f->loaded_at && (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS)) {
+        f->clock_jumps++;
+        f->clock_jump_ms = jump;
+    }
     f->wall_offset = offset_ms;
 }
 
@@ -144,6 +151,7 @@ static const struct route {
     [MSG_DRAIN_WORKER] = {C, leave_on_drain_worker},
     [MSG_SQL] = {C, on_client_sql},
     [MSG_TAIL] = {C, on_client_tail},
+    [MSG_INSPECT] = {C, inspect_on_ask},
     [MSG_BACKUP] = {C, upkeep_on_backup},
     [MSG_COMPACT] = {C, upkeep_on_compact},
 };
@@ -161,7 +169,7 @@ static struct session *current_session(const struct act *a, const struct farm_in
     struct session *s = session_get(a->f, in->session);
     if (s && s->peer == in->peer)
         return s;
-    a->f->counts.stale++;
+    tally(a->f, idmap_get(&a->f->peers, in->peer), COUNT_STALE_SESSION, 1);
     session_error(a->fx, in->peer, in->session, in->kind, ERR_STALE,
                   "the session is not current; say HELLO again");
     return NULL;
@@ -177,9 +185,9 @@ void farm_on_message(struct farm *f, int64_t now, const struct farm_input *in, s
     struct session *s = current_session(&a, in);
     if (!s)
         return;
-    s->seen = now;
+    s->seen = s->heard = now;
     if (!(roles_of(in->kind) >> s->role & 1)) {
-        f->counts.refused++;
+        tally(f, s, COUNT_REFUSED_ROLE, 1);
         session_error(fx, in->peer, in->session, in->kind, ERR_REFUSED,
                       "a peer of this role may not send this message");
         return;
@@ -193,7 +201,7 @@ void farm_on_message(struct farm *f, int64_t now, const struct farm_input *in, s
 void farm_on_bad_frame(struct farm *f, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                        const char *text, struct effects *fx)
 {
-    f->counts.refused++;
+    (void)f;
     session_error(fx, peer, session, kind, e, text);
 }
 
@@ -238,7 +246,9 @@ void farm_on_answer(struct farm *f, int64_t now, const struct answer *answer, st
         put_on_have(&a, p, answer);
         break;
     case PENDING_SQL:
-        on_client_sql_answer(&a, p, answer);
+    case PENDING_MACHINE:
+    case PENDING_CHECK:
+        on_client_rows_answer(&a, p, answer);
         if (!answer->complete)
             return;
         break;
@@ -308,10 +318,17 @@ static void beacon(const struct act *a)
     if (a->now < f->beacon_at || !f->feed_wanted)
         return;
     struct farm_counts c = farm_counts(f);
+    struct counters sums = farm_counters(f);
+    struct count counts[COUNTERS];
     struct msg_beacon m = {.seq = f->seq,
                            .epoch = f->c.epoch,
                            .workers = (uint32_t)c.workers,
                            .running = (uint32_t)c.running};
+    m.counts.v = counts;
+    for (unsigned i = 0; i < COUNTERS; i++) {
+        if (sums.v[i])
+            counts[m.counts.n++] = (struct count){str_of(counter_name(i)), sums.v[i]};
+    }
     effects_feed(a->fx, 0, MSG_BEACON, &m);
     f->beacon_at = a->now + NS_PER_S;
 }
@@ -397,4 +414,12 @@ bool farm_trial(const struct farm *f, uint64_t study, uint64_t trial, struct tri
     if (t)
         trial_fill(t, out);
     return t != NULL;
+}
+
+bool farm_study(const struct farm *f, uint64_t study, struct study_image *out)
+{
+    const struct study *s = study_get(f, study);
+    if (s)
+        study_fill(s, 0, out);
+    return s != NULL;
 }

@@ -13,6 +13,7 @@
 #ifndef FARM_CORE_FARM_H
 #define FARM_CORE_FARM_H
 
+#include "counter.h"
 #include "effects.h"
 #include "err.h"
 #include "message.h"
@@ -73,9 +74,12 @@ struct farm_input {
 };
 /* Any message. What is wrong with it (session, role, state) is answered as the protocol says. */
 void farm_on_message(struct farm *f, int64_t now, const struct farm_input *in, struct effects *fx);
-/* A frame that could not be decoded or is of an unknown kind: answered with ERROR. */
+/* A frame that could not be decoded or is of an unknown kind: answered with ERROR. The shell has
+ * counted it. */
 void farm_on_bad_frame(struct farm *f, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                        const char *text, struct effects *fx);
+/* The shell refused or missed something of that peer by itself; 0 = of nobody known. */
+void farm_count(struct farm *f, uint64_t peer, enum counter c, uint64_t n);
 /* Frames of this session were lost on their way here. What they were is not known, and some are
  * never said again within a session (PULL, PROPOSE, CLOSE_STUDY), so the peer is told to begin a
  * new one. */
@@ -114,11 +118,13 @@ uint64_t farm_seq(const struct farm *f);                   /* last seq given out
 err_t farm_check(const struct farm *f, struct errmsg *em) MUST_CHECK;
 struct farm_counts {
     uint64_t studies, trials, open_trials, queued, workers, optimizers, clients, running, records;
-    uint64_t stale, refused, naks, adopted, expired; /* since the start */
 };
 struct farm_counts farm_counts(const struct farm *f);
+struct counters farm_counters(const struct farm *f); /* of all roles, since the start */
 /* A trial as a row would hold it; strings are borrowed until the next change. False if there is
  * none. For a finished trial that is written, params and texts are empty: they are in the store. */
 bool farm_trial(const struct farm *f, uint64_t study, uint64_t trial, struct trial_image *out);
+/* A study as a row would hold it, likewise; elapsed_ms is 0. */
+bool farm_study(const struct farm *f, uint64_t study, struct study_image *out);
 
 #endif

@@ -166,7 +166,7 @@ void farm_load_done(struct farm *f, int64_t now, uint64_t last_seq, struct effec
     for (size_t i = 0; i < f->n_studies; i++)
         settle_study(f, f->studies[i], now);
     f->attach_wanted = true;
-    f->beacon_at = now;
+    f->beacon_at = f->loaded_at = now;
     struct record r = {
         .kind = REC_BROKER_STARTED, .number = f->c.epoch, .text = str_of(f->version)};
     verb_record(&a, NULL, &r, NULL);

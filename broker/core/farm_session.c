@@ -9,6 +9,7 @@
  * comes to the top, `seen` tells whether it is due. */
 #include "farm_session.h"
 
+#include <json-c/json.h>
 #include <stdlib.h>
 
 #include "alloc.h"
@@ -18,6 +19,7 @@
 #include "leave.h"
 #include "put.h"
 #include "stream.h"
+#include "tally.h"
 #include "trial.h"
 #include "verdict.h"
 #include "remote.h"
@@ -40,6 +42,14 @@ void session_error(struct effects *fx, uint64_t peer, uint64_t session, unsigned
     effects_send(fx, peer, session, MSG_ERROR, &m);
 }
 
+static void read_version(struct str software, char *out, size_t size)
+{
+    struct json_object *v = NULL;
+    if (json_parse(software, JSON_STRICT, &v, NULL) == ERR_OK)
+        (void)str_copyz(out, size, str_of(json_object_get_string(json_get(v, "tunefarm"))));
+    json_object_put(v);
+}
+
 static struct session *session_new(const struct act *a, const struct farm_input *in)
 {
     struct farm *f = a->f;
@@ -50,6 +60,7 @@ static struct session *session_new(const struct act *a, const struct farm_input 
     s->role = h->role;
     s->id = h->peer;
     s->host = str_dupz(h->host);
+    read_version(h->software, s->version, sizeof s->version);
     if (h->name.n) {
         s->name = str_dupz(h->name);
     } else {
@@ -60,7 +71,7 @@ static struct session *session_new(const struct act *a, const struct farm_input 
     list_init(&s->studies);
     list_init(&s->streams);
     list_init(&s->in_role);
-    s->seen = a->now;
+    s->seen = s->heard = a->now;
     heap_insert(&f->leases, &s->lease, a->now + f->c.lease_ns);
     idmap_put(&f->sessions, s->number, s);
     idmap_put(&f->peers, s->peer, s);
@@ -71,6 +82,7 @@ static void session_free(struct session *s)
 {
     free(s->name);
     free(s->host);
+    free(s->tally);
     free(s);
 }
 
@@ -155,6 +167,8 @@ static struct worker *meet_worker(const struct act *a, struct session *s, const 
     if (w) {
         struct session *old = w->session;
         remote_renew(a->f, w, s, h);
+        tally_move(old, s);
+        tally(a->f, s, COUNT_REPEATED_HELLO, 1);
         old->worker = NULL;
         session_drop(a, old);
         return w;
@@ -228,12 +242,14 @@ static void drop_former(const struct act *a, const struct farm_input *in)
     struct farm *f = a->f;
     const struct msg_hello *h = &in->msg->hello;
     struct session *s = idmap_get(&f->peers, in->peer);
-    if (s && s->worker && (h->role != ROLE_WORKER || !id128_eq(s->id, h->peer)))
+    if (s && s->worker && (h->role != ROLE_WORKER || !id128_eq(s->id, h->peer))) {
         end_session(a, s, WORKER_GONE, STR("replaced"));
-    else if (s && !s->worker)
+    } else if (s && !s->worker) {
+        tally(f, s, COUNT_REPEATED_HELLO, id128_eq(s->id, h->peer));
         session_drop(a, s);
-    else if (s)
+    } else if (s) {
         idmap_remove(&f->peers, in->peer); /* its worker is met again below */
+    }
     if (h->role != ROLE_OPTIMIZER)
         return;
     LIST_FOREACH_SAFE (it, tmp, &f->optimizers) {
@@ -260,6 +276,11 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
     err_t e;
     const char *fault = hello_fault(a->f, h, &e);
     if (fault) {
+        farm_count(a->f, in->peer,
+                   e == ERR_VERSION ? COUNT_OTHER_VERSION
+                   : e == ERR_LIMIT ? COUNT_TOO_MANY_SESSIONS
+                                    : COUNT_INVALID_HELLO,
+                   1);
         session_error(a->fx, in->peer, in->session, MSG_HELLO, e, fault);
         return;
     }
@@ -270,6 +291,7 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
     if (s->role == ROLE_WORKER) {
         struct worker *w = meet_worker(a, s, h);
         if (!w) {
+            tally(a->f, s, COUNT_INVALID_HELLO, 1);
             session_error(a->fx, in->peer, in->session, MSG_HELLO, ERR_INVALID,
                           "HELLO.peer is taken by another worker");
             session_drop(a, s);
@@ -294,11 +316,16 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
 void session_on_beat(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_beat *b = &m->beat;
+    if (b->wall_ms) {
+        s->clock_ms = b->wall_ms - farm_wall(a->f, a->now);
+        s->has_clock = true;
+    }
     struct msg_beat_ack ack = {.number = b->number,
                                .flush_ms = (uint32_t)(a->f->c.flush_ns / NS_PER_MS)};
     struct verdict *verdicts = NULL;
     if (s->worker) {
         struct worker *w = s->worker;
+        tally_told(a->f, s, b->counts.v, b->counts.n);
         if (b->draining) {
             leave_begins(a, w, 0, STR(""));
         } else if (w->draining) { /* a DRAIN that was not meant: a level, not an edge */
@@ -341,10 +368,12 @@ static void expire_sessions(const struct act *a)
     struct farm *f = a->f;
     for (struct heap_node *x; (x = heap_top(&f->leases)) && x->key <= a->now;) {
         struct session *s = CONTAINER_OF(x, struct session, lease);
-        if (s->seen + f->c.lease_ns > a->now)
+        if (s->seen + f->c.lease_ns > a->now) {
             heap_update(&f->leases, x, s->seen + f->c.lease_ns);
-        else
+        } else {
+            tally(f, s, COUNT_SILENT, 1);
             end_session(a, s, WORKER_GONE, STR("silent"));
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "clock.h"
+#include "counter.h"
 #include "farm.h"
 #include "heap.h"
 #include "idmap.h"
@@ -24,6 +25,7 @@
 #define WANT_PATIENCE    (2 * NS_PER_S) /* how long an unanswered WANT keeps slots reserved */
 #define GONE_LEASE       (5 * NS_PER_S)
 #define ROWS_PER_FLUSH   512u
+#define CLOCK_JUMP_MS    1000 /* more than a clock that is merely corrected ever moves at once */
 
 /* What every trial costs for good, in chunks of its study. */
 struct trial {
@@ -111,18 +113,23 @@ struct session {
     uint8_t role;
     struct id128 id;
     char *name, *host;
-    int64_t seen;           /* last valid message */
+    int64_t seen;           /* last valid message; earlier if its connection seems to be gone */
+    int64_t heard;          /* last valid message */
     struct heap_node lease; /* farm->leases; key may be early, is checked against seen */
     struct worker *worker;
     bool passed_over;    /* reports were left without an answer, because the disk was full */
     struct list studies; /* of study.in_optimizer */
     struct list streams; /* of stream.in_session */
     uint32_t n_streams, n_studies;
-    bool busy;           /* it does not take what is sent fast enough */
-    uint32_t n_asking;   /* streams with a question under way */
-    uint64_t burst_turn; /* the turn that `burst` belongs to */
-    size_t burst;        /* bytes its streams were given in that turn */
-    struct list in_role; /* farm->optimizers */
+    bool busy;              /* it does not take what is sent fast enough */
+    uint32_t n_asking;      /* streams with a question under way */
+    uint64_t burst_turn;    /* the turn that `burst` belongs to */
+    size_t burst;           /* bytes its streams were given in that turn */
+    struct list in_role;    /* farm->optimizers */
+    struct counters *tally; /* NULL = nothing was counted */
+    char version[32];       /* of its tunefarm, as HELLO says; "" = it does not say */
+    int64_t clock_ms;       /* its wall clock minus ours at its last beat */
+    bool has_clock;
 };
 
 struct worker {
@@ -176,7 +183,15 @@ struct pending {  /* a question under way */
     uint64_t offset, to;
     bool first;
 };
-enum pending_kind { PENDING_STREAM, PENDING_BLOB, PENDING_HAVE, PENDING_SQL, PENDING_UPKEEP };
+enum pending_kind {
+    PENDING_STREAM,
+    PENDING_BLOB,
+    PENDING_HAVE,
+    PENDING_SQL,
+    PENDING_UPKEEP,
+    PENDING_MACHINE,
+    PENDING_CHECK
+};
 
 /* A backup or a compaction: under way while parts_done < parts, else how the last one ended. */
 struct upkeep {
@@ -245,9 +260,14 @@ struct farm {
     struct budget put_budget;
     size_t n_puts;
     uint32_t n_sql;
+    bool checking; /* a check of the database is under way */
+    int64_t loaded_at;
+    uint64_t clock_jumps;  /* of the wall clock against ours, by more than CLOCK_JUMP_MS */
+    int64_t clock_jump_ms; /* the last one */
     struct upkeep upkeep;
     int64_t beacon_at, grace_until;
     struct farm_counts counts;
+    struct counters totals[ROLE_CLIENT + 1]; /* by role; 0: peers without a session */
     struct id128 *worker_ids; /* of every worker that ever had a trial, by remote_number() - 1 */
     uint32_t n_worker_ids, cap_worker_ids;
     struct idmap worker_numbers; /* key of an id -> index + 1 */

@@ -51,7 +51,7 @@ static void order(const struct act *a, struct worker *w, const struct msg_drain_
 
 static void answer(const struct act *a, const struct leave *l, err_t e, const char *text)
 {
-    const struct session *client = session_get(a->f, l->client);
+    struct session *client = session_get(a->f, l->client);
     if (client)
         on_client_reply(a, client, l->request, e, text, 0);
 }

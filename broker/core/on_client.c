@@ -16,6 +16,7 @@
 #include "points.h"
 #include "stream.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 
 #define SQL_AT_ONCE 64u
@@ -74,15 +75,24 @@ static struct msg_reply answer_of(const struct act *a, struct id128 request, err
     return m;
 }
 
-void on_client_reply(const struct act *a, const struct session *s, struct id128 request, err_t e,
+static void count_refusal(const struct act *a, struct session *s, err_t e)
+{
+    tally(a->f, s, COUNT_INVALID_VALUE, e == ERR_INVALID);
+    tally(a->f, s, COUNT_REFUSED_REQUEST, e == ERR_REFUSED);
+    tally(a->f, s, COUNT_TOO_MUCH_AT_ONCE, e == ERR_LIMIT);
+    tally(a->f, s, COUNT_DISK_FULL, e == ERR_FULL);
+}
+
+void on_client_reply(const struct act *a, struct session *s, struct id128 request, err_t e,
                      const char *text, uint64_t number)
 {
+    count_refusal(a, s, e);
     struct msg_reply m = answer_of(a, request, e, text, number);
     effects_send(a->fx, s->peer, s->number, MSG_REPLY, &m);
 }
 
 /* The answer of a change that was made. */
-static void reply_kept(const struct act *a, const struct session *s, struct id128 request,
+static void reply_kept(const struct act *a, struct session *s, struct id128 request,
                        const char *text, uint64_t number)
 {
     struct msg_reply m = answer_of(a, request, ERR_OK, text, number);
@@ -92,10 +102,11 @@ static void reply_kept(const struct act *a, const struct session *s, struct id12
 }
 
 /* True if the request was answered: it is repeated, or there is no room for changes. */
-static bool answered(const struct act *a, const struct session *s, struct id128 request)
+static bool answered(const struct act *a, struct session *s, struct id128 request)
 {
     const struct kept_answer *k = kept_find(a->f, request);
     if (k) {
+        tally(a->f, s, COUNT_REPEATED_REQUEST, 1);
         struct msg_reply m = {.request = k->request,
                               .name = str_of(k->name),
                               .text = str_of(k->text),
@@ -157,8 +168,8 @@ static void create(const struct act *a, struct session *s, const struct farm_inp
                study->number);
 }
 
-static void refuse_other_search(const struct act *a, const struct session *s,
-                                const struct study *study, struct id128 request)
+static void refuse_other_search(const struct act *a, struct session *s, const struct study *study,
+                                struct id128 request)
 {
     char digest[HEX_SIZE(32)], text[512];
     str_hex(digest, study->spec_digest.b, sizeof study->spec_digest.b);
@@ -227,12 +238,13 @@ void on_client_submit(const struct act *a, struct session *s, const struct farm_
 
 /* ---- ENQUEUE, CANCEL ---- */
 
-static struct study *named_study(const struct act *a, const struct session *s, struct str name,
+static struct study *named_study(const struct act *a, struct session *s, struct str name,
                                  struct id128 request)
 {
     struct study *study = study_named(a->f, name);
     if (!study) {
         char text[256];
+        tally(a->f, s, COUNT_UNKNOWN_STUDY, 1);
         snprintf(text, sizeof text, "there is no study " STR_FMT, STR_ARG(name));
         on_client_reply(a, s, request, ERR_NOT_FOUND, text, 0);
     }
@@ -262,13 +274,14 @@ void on_client_enqueue(const struct act *a, struct session *s, const union messa
     reply_kept(a, s, q->request, "", number);
 }
 
-static struct trial *numbered_trial(const struct act *a, const struct session *s,
+static struct trial *numbered_trial(const struct act *a, struct session *s,
                                     const struct study *study, uint64_t number,
                                     struct id128 request)
 {
     struct trial *t = trial_get(study, number);
     if (!t) {
         char text[256];
+        tally(a->f, s, COUNT_UNKNOWN_TRIAL, 1);
         snprintf(text, sizeof text, "study %s has no trial %llu", study->name,
                  (unsigned long long)number);
         on_client_reply(a, s, request, ERR_NOT_FOUND, text, 0);
@@ -323,7 +336,7 @@ static void reply_state(const struct act *a, struct session *s, struct id128 req
     reply_kept(a, s, request, text, number);
 }
 
-static void refuse_trial(const struct act *a, const struct session *s, const struct trial *t,
+static void refuse_trial(const struct act *a, struct session *s, const struct trial *t,
                          struct id128 request, const char *what)
 {
     char text[256];
@@ -412,8 +425,8 @@ void on_client_resume(const struct act *a, struct session *s, const union messag
 
 /* ---- questions ---- */
 
-static void rows_error(const struct act *a, const struct session *s, struct id128 request,
-                       const char *text)
+void on_client_rows_error(const struct act *a, const struct session *s, struct id128 request,
+                          const char *text)
 {
     struct msg_rows m = {.request = request, .error = str_of(text)};
     effects_send(a->fx, s->peer, s->number, MSG_ROWS, &m);
@@ -423,14 +436,15 @@ void on_client_sql(const struct act *a, struct session *s, const union message *
 {
     const struct msg_sql *q = &m->sql;
     if (a->f->n_sql >= SQL_AT_ONCE) {
-        rows_error(a, s, q->request, "too many questions at once; ask again later");
+        tally(a->f, s, COUNT_TOO_MUCH_AT_ONCE, 1);
+        on_client_rows_error(a, s, q->request, "too many questions at once; ask again later");
         return;
     }
     farm_flush_rows(a->f, a->now, true, a->fx);
     struct str *args = arena_array(&a->fx->arena, q->args.n + 1, sizeof *args);
     struct str query = arena_dup(&a->fx->arena, q->query);
     if (!args || !query.p) {
-        rows_error(a, s, q->request, "there is no memory for the question");
+        on_client_rows_error(a, s, q->request, "there is no memory for the question");
         return;
     }
     for (uint32_t i = 0; i < q->args.n; i++)
@@ -443,10 +457,13 @@ void on_client_sql(const struct act *a, struct session *s, const union message *
     a->f->n_sql++;
 }
 
-void on_client_sql_answer(const struct act *a, const struct pending *p, const struct answer *answer)
+void on_client_rows_answer(const struct act *a, const struct pending *p,
+                           const struct answer *answer)
 {
-    if (answer->complete)
+    if (answer->complete && p->kind == PENDING_SQL)
         a->f->n_sql--;
+    if (answer->complete && p->kind == PENDING_CHECK)
+        a->f->checking = false;
     const struct session *s = session_get(a->f, p->session);
     if (!s)
         return;

@@ -9,18 +9,19 @@
 #include "attach.h"
 #include "stream.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "want.h"
 
 /* The study, if this session has it under this epoch. */
-static struct study *attached(const struct act *a, const struct session *s, uint64_t number,
+static struct study *attached(const struct act *a, struct session *s, uint64_t number,
                               uint32_t epoch)
 {
     struct study *study = study_get(a->f, number);
     if (study && study->optimizer == s && study->optimizer_epoch == epoch)
         return study;
     struct msg_detached m = {.study = number, .epoch = epoch, .why = STR("stale")};
-    a->f->counts.stale++;
+    tally(a->f, s, COUNT_STALE_ATTACHMENT, 1);
     effects_send(a->fx, s->peer, s->number, MSG_DETACHED, &m);
     return NULL;
 }
@@ -78,10 +79,15 @@ void on_optimizer_propose(const struct act *a, struct session *s, const union me
 {
     const struct msg_propose *q = &m->propose;
     struct study *study = attached(a, s, q->study, q->epoch);
-    if (!study || study->want == study->answered || q->want != study->want)
+    if (!study)
         return;
+    if (study->want == study->answered || q->want != study->want) {
+        tally(a->f, s, COUNT_UNWANTED_PROPOSAL, 1);
+        return;
+    }
     const char *fault = proposal_fault(study, q);
     if (fault || a->f->full) {
+        tally(a->f, s, fault ? COUNT_BAD_PROPOSAL : COUNT_DISK_FULL, 1);
         if (fault)
             session_error(a->fx, s->peer, s->number, MSG_PROPOSE, ERR_INVALID, fault);
         study->broken = fault != NULL;
@@ -117,11 +123,14 @@ void on_optimizer_prune(const struct act *a, struct session *s, const union mess
     const struct msg_prune *q = &m->prune;
     struct study *study = attached(a, s, q->study, q->epoch);
     struct trial *t = study ? trial_get(study, q->trial) : NULL;
-    if (!t || trial_state_final(t->state) || t->attempt != q->attempt)
+    if (!study)
         return;
     /* A decision rests on a report; without it the optimizer cannot have made it. */
-    if (!t->open->im.has_step || q->step > t->open->im.step)
+    if (!t || trial_state_final(t->state) || t->attempt != q->attempt || !t->open->im.has_step ||
+        q->step > t->open->im.step) {
+        tally(a->f, s, COUNT_LATE_PRUNE, 1);
         return;
+    }
     if (t->state == TRIAL_LEASED || t->state == TRIAL_RUNNING)
         verb_stop(a, t, q->pause ? STOP_PAUSE : STOP_PRUNE, q->step, true, q->why);
     else if ((t->state == TRIAL_QUEUED || t->state == TRIAL_PAUSED) && !q->pause)

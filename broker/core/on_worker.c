@@ -12,6 +12,7 @@
 #include "json_check.h"
 #include "leave.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "verdict.h"
 #include "remote.h"
@@ -32,23 +33,28 @@ static void ack(const struct act *a, const struct session *s, struct named n, in
     effects_send(a->fx, s->peer, s->number, MSG_ACK, &m);
 }
 
-static void nak(const struct act *a, const struct session *s, struct named n, enum nak_code code)
+static void nak(const struct act *a, struct session *s, struct named n, enum nak_code code)
 {
+    static const enum counter causes[] = {
+        [NAK_SUPERSEDED] = COUNT_SUPERSEDED,   [NAK_FINISHED] = COUNT_FINISHED,
+        [NAK_UNKNOWN] = COUNT_UNKNOWN_ATTEMPT, [NAK_STALE] = COUNT_SUPERSEDED,
+        [NAK_NOT_OWNER] = COUNT_NOT_OWNER,     [NAK_FULL] = COUNT_DISK_FULL};
     struct msg_nak m = {.study = n.study,
                         .trial = n.trial,
                         .attempt = n.attempt,
                         .of = n.of,
                         .code = (uint8_t)code};
-    a->f->counts.naks++;
+    tally(a->f, s, causes[code], 1);
     effects_send(a->fx, s->peer, s->number, MSG_NAK, &m);
 }
 
-static void refuse(const struct act *a, const struct session *s, unsigned kind, const char *fault)
+static void refuse(const struct act *a, struct session *s, unsigned kind, const char *fault)
 {
+    tally(a->f, s, COUNT_INVALID_VALUE, 1);
     session_error(a->fx, s->peer, s->number, kind, ERR_INVALID, fault);
 }
 
-static struct trial *attempt_of(const struct act *a, const struct session *s, struct named n)
+static struct trial *attempt_of(const struct act *a, struct session *s, struct named n)
 {
     enum nak_code why;
     struct trial *t = verdict_attempt(a->f, s->worker, n.study, n.trial, n.attempt, &why);
@@ -57,11 +63,21 @@ static struct trial *attempt_of(const struct act *a, const struct session *s, st
     return t;
 }
 
+/* The disk is full: what is no end gets no answer and comes again. */
+static bool no_room(const struct act *a, struct session *s)
+{
+    tally(a->f, s, COUNT_DISK_FULL, a->f->full);
+    return a->f->full;
+}
+
 void on_worker_credit(const struct act *a, struct session *s, const union message *m)
 {
     struct worker *w = s->worker;
-    if (m->credit.total <= w->credit)
+    if (m->credit.total <= w->credit) {
+        tally(a->f, s, COUNT_OLD_CREDIT, 1);
         return;
+    }
+    tally(a->f, s, COUNT_EXCESS_CREDIT, m->credit.total - w->granted > w->slots);
     w->credit = m->credit.total;
     remote_gained(a->f, w);
 }
@@ -75,9 +91,11 @@ void on_worker_start(const struct act *a, struct session *s, const union message
         return;
     }
     struct trial *t = attempt_of(a, s, n);
-    if (!t || (a->f->full && t->state == TRIAL_LEASED))
+    if (!t || (t->state == TRIAL_LEASED && no_room(a, s)))
         return;
-    if (t->state == TRIAL_LEASED) {
+    if (t->state != TRIAL_LEASED) {
+        tally(a->f, s, COUNT_REPEATED_START, 1);
+    } else {
         struct record r = {.kind = REC_STARTED,
                            .trial = t->number,
                            .attempt = t->attempt,
@@ -124,6 +142,7 @@ static bool passed_over(const struct act *a, struct session *s, unsigned kind)
         session_error(a->fx, s->peer, s->number, kind, ERR_STALE,
                       "reports of this session were passed over while the disk was full; say HELLO "
                       "again");
+    tally(a->f, s, COUNT_DISK_FULL, s->passed_over);
     return s->passed_over;
 }
 
@@ -142,8 +161,10 @@ void on_worker_report(const struct act *a, struct session *s, const union messag
     const struct trial_image *im = &t->open->im;
     for (uint32_t i = 0; i < q->points.n; i++) {
         const struct point *p = &q->points.v[i];
-        if (im->has_step && p->step <= im->step)
+        if (im->has_step && p->step <= im->step) {
+            tally(a->f, s, COUNT_REPEATED_REPORT, 1);
             continue;
+        }
         struct record r = {.kind = REC_REPORTED,
                            .trial = t->number,
                            .attempt = t->attempt,
@@ -181,6 +202,7 @@ void on_worker_checkpoint(const struct act *a, struct session *s, const union me
     const struct trial_image *im = &t->open->im;
     bool newer = !im->has_resume || q->step > im->resume_step || !str_eq(q->uri, im->resume) ||
                  !digest_eq(q->digest, im->resume_digest);
+    tally(a->f, s, COUNT_REPEATED_CHECKPOINT, !newer);
     if (newer) {
         struct record r = {.kind = REC_CHECKPOINTED,
                            .trial = t->number,
@@ -277,6 +299,7 @@ void on_worker_final(const struct act *a, struct session *s, const union message
     struct study *study = study_get(a->f, q->study);
     t = study ? trial_get(study, q->trial) : NULL;
     if (t && ended_so(t, q->attempt, q->status == FINAL_ERROR ? CLOSE_CRASH : CLOSE_RELEASED)) {
+        tally(a->f, s, COUNT_REPEATED_FINAL, 1);
         ack(a, s, n, 0);
     } else if (t && verdict_adoptable(s->worker, t, q->attempt) && q->status == FINAL_OK) {
         verb_adopt(a, t, s->worker);
@@ -305,6 +328,7 @@ void on_worker_release(const struct act *a, struct session *s, const union messa
     t = study ? trial_get(study, q->trial) : NULL;
     bool known = t && (ended_so(t, q->attempt, CLOSE_RELEASED) ||
                        verdict_adoptable(s->worker, t, q->attempt));
+    tally(a->f, s, COUNT_REPEATED_RELEASE, known);
     if (known)
         ack(a, s, n, 0);
     else

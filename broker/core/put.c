@@ -13,6 +13,7 @@
 #include "on_client.h"
 #include "stream.h"
 #include "study.h"
+#include "tally.h"
 
 #define BLOB_MAX   (64u << 20)
 #define BLOB_PIECE 131072u
@@ -100,6 +101,7 @@ void put_on_put(const struct act *a, struct session *s, const union message *m)
     }
     struct put *p = q->offset ? find(a->f, s->number, q->digest) : begin(a->f, s, q);
     if (!p || p->bytes.n != q->offset) {
+        tally(a->f, s, COUNT_INVALID_VALUE, !p && q->offset);
         on_client_reply(a, s, q->request,
                         p           ? ERR_INVALID
                         : q->offset ? ERR_NOT_FOUND

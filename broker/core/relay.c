@@ -3,6 +3,7 @@
 #include "relay.h"
 
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "remote.h"
 
@@ -39,8 +40,10 @@ void relay_on_get_log(const struct act *a, struct session *s, const union messag
     struct worker *w;
     struct msg_get_log q = m->get_log;
     const char *fault = find(f, &q, &t, &w);
-    if (!fault && f->n_relays == RELAYS_MAX)
+    if (!fault && f->n_relays == RELAYS_MAX) {
         fault = "too many requests for output at once; ask again later";
+        tally(f, s, COUNT_TOO_MUCH_AT_ONCE, 1);
+    }
     if (fault) {
         refuse(a, s, q.request, fault);
         return;
@@ -74,6 +77,7 @@ void relay_on_log_text(const struct act *a, struct session *s, const union messa
         drop(f, i);
         return;
     }
+    tally(f, s, COUNT_UNASKED_LOG, 1);
 }
 
 void relay_expire(const struct act *a)

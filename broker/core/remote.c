@@ -203,6 +203,21 @@ static bool has_label(const struct worker *w, struct str label)
     return false;
 }
 
+static bool has_labels(const struct worker *w, const struct envelope *e)
+{
+    for (uint32_t i = 0; i < e->n_labels; i++) {
+        if (!has_label(w, e->labels[i]))
+            return false;
+    }
+    return true;
+}
+
+bool remote_able(const struct worker *w, const struct envelope *e)
+{
+    return !w->draining && w->slots && e->cpu <= w->have.cpu + 1e-9 * (1 + w->have.cpu) &&
+           e->gpu <= w->have.gpu && e->memory <= w->have.memory && has_labels(w, e);
+}
+
 bool remote_fits(const struct worker *w, const struct envelope *e, uint32_t promised)
 {
     if (remote_free_slots(w) <= promised)
@@ -215,11 +230,7 @@ bool remote_fits(const struct worker *w, const struct envelope *e, uint32_t prom
     if (e->memory && (w->used.memory > w->have.memory ||
                       e->memory > (w->have.memory - w->used.memory) / (promised + 1)))
         return false;
-    for (uint32_t i = 0; i < e->n_labels; i++) {
-        if (!has_label(w, e->labels[i]))
-            return false;
-    }
-    return true;
+    return has_labels(w, e);
 }
 
 static struct str keep(struct effects *fx, const char *z)

@@ -28,6 +28,8 @@ void remote_regain(struct farm *f, struct worker *w);
 uint32_t remote_free_slots(const struct worker *w);
 /* The id is its own, or that of an ended process whose spool it holds. */
 bool remote_speaks_for(const struct worker *w, struct id128 id);
+/* What it offers in all, and its labels, are enough for a trial of e; it does not drain. */
+bool remote_able(const struct worker *w, const struct envelope *e);
 /* Resources beside what is taken and labels are enough for one more trial of e. */
 bool remote_fits(const struct worker *w, const struct envelope *e, uint32_t promised);
 void remote_mark(struct farm *f, struct worker *w);

@@ -18,7 +18,7 @@ static bool is_idle(const struct upkeep *u)
     return u->parts == u->parts_done;
 }
 
-static void reply(const struct act *a, const struct session *s)
+static void reply(const struct act *a, struct session *s)
 {
     const struct upkeep *u = &a->f->upkeep;
     bool done = is_idle(u);
@@ -41,7 +41,7 @@ static void reply(const struct act *a, const struct session *s)
 }
 
 /* True: there is nothing to begin, and it was answered. */
-static bool answered(const struct act *a, const struct session *s, struct id128 request)
+static bool answered(const struct act *a, struct session *s, struct id128 request)
 {
     const struct upkeep *u = &a->f->upkeep;
     if (u->known && id128_eq(u->request, request))

@@ -8,6 +8,7 @@
 #include "codec.h"
 #include "rng.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 
 void verb_record(const struct act *a, struct study *s, struct record *r,
@@ -85,7 +86,7 @@ void verb_adopt(const struct act *a, struct trial *t, struct worker *w)
     r.who = w->id;
     r.number = w->session->number;
     verb_record(a, t->study, &r, NULL);
-    a->f->counts.adopted++;
+    tally(a->f, w->session, COUNT_ATTEMPT_ADOPTED, 1);
 }
 
 void verb_close(const struct act *a, struct trial *t, const struct closing *c)
@@ -147,7 +148,7 @@ static void finish_stopped(const struct act *a, struct trial *t, const char *not
 void verb_lost(const struct act *a, struct trial *t, const char *note)
 {
     const struct trial_image *im = &t->open->im;
-    a->f->counts.expired++;
+    tally(a->f, t->open->owner ? t->open->owner->session : NULL, COUNT_ATTEMPT_LOST, 1);
     if (t->state == TRIAL_STOPPING && im->why != STOP_PAUSE) {
         finish_stopped(a, t, note);
     } else if (t->state == TRIAL_RUNNING && im->lost + 1 >= a->f->c.lost_limit) {

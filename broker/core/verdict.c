@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "study.h"
+#include "tally.h"
 #include "trial.h"
 #include "remote.h"
 
@@ -79,7 +80,7 @@ static void current(const struct act *a, struct worker *w, struct trial *t, stru
     }
 }
 
-static void decide(const struct act *a, struct worker *w, const struct held *h, struct verdict *v)
+static void settle(const struct act *a, struct worker *w, const struct held *h, struct verdict *v)
 {
     struct study *s = study_get(a->f, h->study);
     struct trial *t = s ? trial_get(s, h->trial) : NULL;
@@ -99,6 +100,12 @@ static void decide(const struct act *a, struct worker *w, const struct held *h, 
     } else {
         set(v, VERDICT_KILL, STOP_SUPERSEDED);
     }
+}
+
+static void decide(const struct act *a, struct worker *w, const struct held *h, struct verdict *v)
+{
+    settle(a, w, h, v);
+    tally(a->f, w->session, COUNT_HELD_REFUSED, v->verdict == VERDICT_KILL);
 }
 
 /* After a start the attempts of a worker wait without an owner; those that it does not name never

@@ -30,7 +30,7 @@ struct listener {
     struct zsock *sock;
     unsigned index;
 };
-struct counter {
+struct numbers {
     uint64_t peer;
     struct seqcount count;
 };
@@ -40,7 +40,7 @@ struct router {
     size_t n_listeners;
     struct zsock *feed;
     size_t subscriptions;
-    struct idmap counters;
+    struct idmap numbers;
     struct arena arena;
     struct buf out;
 };
@@ -68,16 +68,40 @@ static struct str peer_id(uint64_t key, char out[ID_LIMIT])
 
 static struct seqcount *count_of(struct router *r, uint64_t peer)
 {
-    struct counter *c = idmap_get(&r->counters, peer);
+    struct numbers *c = idmap_get(&r->numbers, peer);
     if (!c) {
         c = alloc_zero(sizeof *c);
         c->peer = peer;
-        idmap_put(&r->counters, peer, c);
+        idmap_put(&r->numbers, peer, c);
     }
     return &c->count;
 }
 
 /* ---- in ---- */
+
+static void count(struct router *r, uint64_t peer, enum counter c, uint64_t n)
+{
+    r->ev.count(r->ev.self, peer, c, n);
+}
+
+static void refuse(struct router *r, uint64_t peer, const struct frame *f, enum counter c, err_t e,
+                   const char *text)
+{
+    count(r, peer, c, 1);
+    r->ev.bad(r->ev.self, peer, f->session, f->kind, e, text);
+}
+
+static void follow(struct router *r, uint64_t peer, const struct frame *f)
+{
+    struct seqcount *c = count_of(r, peer);
+    uint64_t seen = c->seen;
+    if (seqcount_in(c, f->session, f->seq)) {
+        count(r, peer, COUNT_MISSING_FRAMES, f->seq - seen - 1);
+        r->ev.gap(r->ev.self, peer, f->session);
+    } else if (f->session && f->session == c->session && f->seq && f->seq <= seen) {
+        count(r, peer, COUNT_REPEATED_FRAME, 1);
+    }
+}
 
 static void deliver(struct router *r, uint64_t peer, const struct frame *f)
 {
@@ -87,7 +111,7 @@ static void deliver(struct router *r, uint64_t peer, const struct frame *f)
     arena_clear(&r->arena);
     err_t e = message_decode(&m, f->kind, f->body, &r->arena, &em);
     if (e != ERR_OK) {
-        r->ev.bad(r->ev.self, peer, f->session, f->kind, e, em.text);
+        refuse(r, peer, f, COUNT_INVALID_BODY, e, em.text);
         return;
     }
     struct farm_input in = {.peer = peer, .session = f->session, .kind = f->kind, .msg = &m};
@@ -110,24 +134,24 @@ static void on_frame(void *self, struct str id, struct str bytes)
     if (!peer)
         return;
     err_t e = frame_read(&f, bytes, FRAME_LIMIT, &em);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
+        count(r, peer, e == ERR_CORRUPT ? COUNT_BAD_CHECKSUM : COUNT_BAD_FRAME, 1);
         return;
+    }
+    follow(r, peer, &f);
     if (f.major != PROTO_MAJOR) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_VERSION,
-                  "this broker speaks protocol version 1 only");
+        refuse(r, peer, &f, COUNT_OTHER_VERSION, ERR_VERSION,
+               "this broker speaks protocol version 1 only");
         return;
     }
     if (!message_known(f.kind)) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_UNSUPPORTED, "unknown kind of message");
+        refuse(r, peer, &f, COUNT_UNKNOWN_KIND, ERR_UNSUPPORTED, "unknown kind of message");
         return;
     }
     if (bytes.n > FRAME_LIMIT_WORKER && r->ev.role(r->ev.self, f.session) == ROLE_WORKER) {
-        r->ev.bad(r->ev.self, peer, f.session, f.kind, ERR_LIMIT,
-                  "a worker's frame is at most 256 KiB");
+        refuse(r, peer, &f, COUNT_TOO_LARGE, ERR_LIMIT, "a worker's frame is at most 256 KiB");
         return;
     }
-    if (seqcount_in(count_of(r, peer), f.session, f.seq))
-        r->ev.gap(r->ev.self, peer, f.session);
     deliver(r, peer, &f);
 }
 
@@ -218,7 +242,7 @@ err_t router_open(struct router **out, struct loop *l, void *zmq, const struct r
 {
     struct router *r = alloc_zero(sizeof *r);
     r->ev = *ev;
-    idmap_init(&r->counters);
+    idmap_init(&r->numbers);
     arena_init(&r->arena, ARENA_LIMIT);
     buf_init(&r->out, (size_t)2 * FRAME_LIMIT);
     err_t e = c->n_listen <= ROUTER_LISTENS
@@ -253,12 +277,20 @@ const char *router_feed(const struct router *r)
 void router_sweep(struct router *r, bool (*known)(void *self, uint64_t peer), void *self)
 {
     size_t pos = 0;
-    for (struct counter *c; (c = idmap_next(&r->counters, &pos));) {
+    for (struct numbers *c; (c = idmap_next(&r->numbers, &pos));) {
         if (known(self, c->peer))
             continue;
-        idmap_remove(&r->counters, c->peer);
+        idmap_remove(&r->numbers, c->peer);
         free(c);
     }
+}
+
+uint64_t router_odd(const struct router *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->n_listeners; i++)
+        n += zsock_stats(r->listeners[i].sock).malformed;
+    return n;
 }
 
 void router_pause(struct router *r, bool pause)
@@ -283,9 +315,9 @@ void router_close(struct router *r)
         zsock_close(r->listeners[i].sock);
     zsock_close(r->feed);
     size_t pos = 0;
-    for (struct counter *c; (c = idmap_next(&r->counters, &pos));)
+    for (struct numbers *c; (c = idmap_next(&r->numbers, &pos));)
         free(c);
-    idmap_fini(&r->counters);
+    idmap_fini(&r->numbers);
     arena_fini(&r->arena);
     buf_fini(&r->out);
     free(r);

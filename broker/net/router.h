@@ -21,6 +21,8 @@ struct router_events {
     void (*message)(void *self, const struct farm_input *in, struct str body); /* body: undecoded */
     void (*bad)(void *self, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                 const char *text);
+    /* Something of that peer was refused or missed. */
+    void (*count)(void *self, uint64_t peer, enum counter c, uint64_t n);
     /* Frames of this session were lost on their way here. */
     void (*gap)(void *self, uint64_t peer, uint64_t session);
     /* enum role of a session; 0 = none. */
@@ -38,7 +40,9 @@ size_t router_queued(const struct router *r, uint64_t peer);
 void router_publish(struct router *r, uint64_t study, unsigned kind, struct str body);
 const char *router_endpoint(const struct router *r, size_t i); /* as bound */
 const char *router_feed(const struct router *r);               /* "" if there is none */
-/* Forgets the counters of peers that have no session any more. */
+/* Messages of more than one frame, since the start; they were dropped. */
+uint64_t router_odd(const struct router *r);
+/* Forgets the sequence numbers of peers that have no session any more. */
 void router_sweep(struct router *r, bool (*known)(void *self, uint64_t peer), void *self);
 /* While paused nothing is read; peers' messages wait with ZeroMQ, as many as its limit of messages
  * allows. */

@@ -239,6 +239,18 @@ int dbschema_mark_copy(sqlite3 *db, int64_t wall_ms)
     return sqlite3_exec(db, text, NULL, NULL, NULL);
 }
 
+err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em)
+{
+    int64_t version = number(db, "PRAGMA user_version");
+    err_t e = check_version(file, number(db, "PRAGMA application_id"), version, em);
+    if (e == ERR_OK && version < DB_VERSION)
+        e = errmsg_set(em, ERR_VERSION,
+                       "%s is of an older version (%lld) of the database; start a broker on it "
+                       "first",
+                       file, (long long)version);
+    return e;
+}
+
 err_t dbschema_check(sqlite3 *db, const char *file, int64_t *version, struct errmsg *em)
 {
     int64_t objects = number(db, "SELECT count(*) FROM sqlite_schema");

@@ -23,5 +23,7 @@ err_t dbschema_prepare(sqlite3 *db, const char *file, int64_t version,
 /* Says in a copy that it is one: no broker opens it (dbschema_check() refuses) until
  * `tunefarm restore` made a database of it. Its SQLite code. */
 int dbschema_mark_copy(sqlite3 *db, int64_t wall_ms);
+/* For one that is only read, a backup too: that it is a farm's, and of this version. */
+err_t dbschema_look(sqlite3 *db, const char *file, struct errmsg *em) MUST_CHECK;
 
 #endif

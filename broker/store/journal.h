@@ -13,6 +13,11 @@
 
 struct journal;
 
+/* Reads the part of a spec that the broker needs (envelope.h); handed in, because the store knows
+ * no JSON of ours. */
+typedef err_t journal_envelope(struct str spec, struct arena *a, struct envelope *out,
+                               struct errmsg *em);
+
 struct journal_config {
     const char *file;
     uint64_t ballast;   /* bytes of FILE.ballast, given up when the disk is full; 0 = none */
@@ -21,6 +26,7 @@ struct journal_config {
     int64_t sql_ns;     /* longest run of one question; 0 = 5 s */
     size_t sql_bytes;   /* most bytes of its answer; 0 = 8 MiB */
     bool copy; /* the file is a copy, made to look at what the farm did: it begins no timeline */
+    journal_envelope *envelope; /* for ASK_CHECK; NULL: it is refused */
     void (*wake)(void *self); /* a group is done; from any thread, before journal_close() returns */
     void *self;
 };

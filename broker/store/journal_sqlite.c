@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "checkup.h"
 #include "clock.h"
 #include "dbguard.h"
+#include "machine.h"
 #include "sqlite_backup.h"
 #include "sqlite_compact.h"
 #include "sqlite_db.h"
@@ -31,6 +33,7 @@
 #define SQL_NS       (5 * NS_PER_S)
 #define SQL_BYTES    (8u << 20)
 #define WAL_LIMIT    (64u << 20)
+#define CHECK_NS     (5 * NS_PER_MS)
 #define SLICE_NS     (4 * NS_PER_MS) /* of upkeep, when nothing waits */
 #define SLICE_BUSY   NS_PER_MS       /* and between two groups */
 #define UPKEEP_LOG   (4u << 20)      /* a checkpoint of more would hold up commits for longer */
@@ -55,8 +58,9 @@ struct journal_sqlite {
     bool stop, full;
     struct journal_stats stats;
 };
-struct question {
+struct question { /* one of the two */
     struct sql_run *run;
+    struct checkup *check;
     struct list link;
 };
 struct upkeep { /* one of the two */
@@ -158,6 +162,20 @@ static void post(struct journal_sqlite *s, struct group *g)
     s->c.wake(s->c.self);
 }
 
+static void question_free(struct question *q)
+{
+    list_remove(&q->link);
+    sql_run_free(q->run);
+    checkup_free(q->check);
+    free(q);
+}
+
+static void questions_free(struct journal_sqlite *s)
+{
+    LIST_FOREACH_SAFE (it, tmp, &s->questions)
+        question_free(CONTAINER_OF(it, struct question, link));
+}
+
 /* For questions: a group, or the end. */
 static bool something_waits(void *self)
 {
@@ -168,12 +186,26 @@ static bool something_waits(void *self)
     return waits;
 }
 
-static void take_question(struct journal_sqlite *s, const struct fx_ask *ask)
+static void begin_question(struct journal_sqlite *s, const struct fx_ask *ask)
 {
     struct sql_limits limits = {s->c.sql_ns, s->c.sql_bytes, something_waits, s};
     struct question *q = alloc_zero(sizeof *q);
-    q->run = sql_run_new(&s->db, ask, &limits);
+    if (ask->kind == ASK_SQL)
+        q->run = sql_run_new(&s->db, ask, &limits);
+    else
+        q->check = checkup_new(&s->db, ask, s->c.envelope, true);
     list_push(&s->questions, &q->link);
+}
+
+static void answer_machine(struct journal_sqlite *s, const struct fx_ask *ask, struct group *g)
+{
+    struct machine_store m = {
+        .file = s->c.file, .ballast = s->c.ballast, .log_bytes = db_log_bytes(&s->db)};
+    pthread_mutex_lock(&s->lock);
+    m.full = s->full;
+    m.stats = s->stats;
+    pthread_mutex_unlock(&s->lock);
+    machine_answer(&m, ask, g, s->durable_seq);
 }
 
 static void take_upkeep(struct journal_sqlite *s, const struct fx_ask *ask)
@@ -190,10 +222,12 @@ static void take_questions(struct journal_sqlite *s, struct group *g)
 {
     for (size_t i = 0; i < g->fx.n_asks; i++) {
         const struct fx_ask *ask = &g->fx.asks[i];
-        if (ask->kind == ASK_SQL)
-            take_question(s, ask);
+        if (ask->kind == ASK_SQL || (ask->kind == ASK_CHECK && s->c.envelope))
+            begin_question(s, ask);
         else if (ask->kind == ASK_BACKUP || ask->kind == ASK_COMPACT)
             take_upkeep(s, ask);
+        else if (ask->kind == ASK_MACHINE)
+            answer_machine(s, ask, g);
         else
             db_answer(&s->db, ask, g, s->durable_seq);
     }
@@ -213,11 +247,16 @@ static void serve_question(struct journal_sqlite *s)
     struct question *q = LIST_FIRST(&s->questions, struct question, link);
     struct group *g = group_new();
     list_remove(&q->link);
-    if (sql_run_slice(q->run, g, s->durable_seq))
+    bool last = q->run ? sql_run_slice(q->run, g, s->durable_seq)
+                       : checkup_slice(q->check, g, CHECK_NS, something_waits, s);
+    if (last)
         free(q);
     else
         list_push(&s->questions, &q->link);
-    post(s, g);
+    if (g->n_answers)
+        post(s, g);
+    else
+        group_free(g);
 }
 
 static bool is_full(struct journal_sqlite *s)
@@ -267,21 +306,11 @@ static void drop_upkeep(struct journal_sqlite *s)
     }
 }
 
-static void drop_questions(struct journal_sqlite *s)
-{
-    LIST_FOREACH_SAFE (it, tmp, &s->questions) {
-        struct question *q = CONTAINER_OF(it, struct question, link);
-        list_remove(&q->link);
-        sql_run_free(q->run);
-        free(q);
-    }
-}
-
 /* Somebody removed or replaced the file: what is acknowledged from now on would be found by no
  * later start. All of it is still here, so it is written out before the end. */
 static void end_without_file(struct journal_sqlite *s)
 {
-    drop_questions(s);
+    questions_free(s);
     drop_upkeep(s);
     int rc = db_rescue(&s->db);
     if (rc == SQLITE_OK) {
@@ -447,7 +476,7 @@ static void on_close(struct journal *j)
     struct journal_sqlite *s = of(j);
     if (s->started)
         end_thread(s);
-    drop_questions(s);
+    questions_free(s);
     drop_upkeep(s);
     for (struct group *g; (g = on_done(j));)
         group_free(g);

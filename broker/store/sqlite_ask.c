@@ -75,8 +75,12 @@ void db_answer(struct db *d, const struct fx_ask *ask, struct group *g, uint64_t
 {
     struct answer *a = group_answer(g, ask);
     a->seq = seq;
-    if (ask->kind == ASK_RECORDS)
+    if (ask->kind == ASK_RECORDS) {
         answer_records(d, ask, g, a);
-    else
+    } else if (ask->kind == ASK_BLOB) {
         answer_blob(d, ask, g, a);
+    } else {
+        a->complete = true;
+        a->error = STR("this journal cannot be looked through");
+    }
 }

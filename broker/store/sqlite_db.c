@@ -295,6 +295,54 @@ err_t db_begin(struct db *d, struct errmsg *em)
     return e;
 }
 
+/* A file: URI; the characters that mean something in one are escaped. */
+static int open_uri(struct db *d, const char *query)
+{
+    struct buf uri = {0};
+    buf_addz(&uri, "file:");
+    for (const char *p = d->file; *p; p++) {
+        if (strchr("?#%", *p))
+            buf_printf(&uri, "%%%02X", (unsigned char)*p);
+        else
+            buf_addc(&uri, *p);
+    }
+    buf_addz(&uri, query);
+    int rc = sqlite3_open_v2(buf_z(&uri), &d->sql,
+                             SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+    buf_fini(&uri);
+    return rc == SQLITE_OK ? sqlite3_exec(d->sql, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL)
+                           : rc;
+}
+
+static bool log_left(const char *file)
+{
+    struct buf name = {0};
+    struct stat st;
+    buf_printf(&name, "%s-wal", file);
+    bool there = stat(buf_z(&name), &st) == 0 && st.st_size > 0;
+    buf_fini(&name);
+    return there;
+}
+
+/* Where the log's index cannot be made (a read-only medium) the file is read as one that nobody
+ * changes. */
+err_t db_open_reading(struct db *d, const char *file, struct errmsg *em)
+{
+    struct stat st;
+    if (stat(file, &st) != 0)
+        return errmsg_set(em, ERR_NOT_FOUND, "there is no database %s", file);
+    *d = (struct db){.lock = -1, .file = str_dupz(str_of(file))};
+    int rc = open_uri(d, "?mode=ro");
+    if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) && !log_left(file)) {
+        sqlite3_close(d->sql);
+        rc = open_uri(d, "?immutable=1");
+    }
+    err_t e = rc == SQLITE_OK ? dbschema_look(d->sql, file, em) : open_error(d, em);
+    if (e != ERR_OK)
+        db_close(d);
+    return e;
+}
+
 void db_close(struct db *d)
 {
     for (size_t i = 0; i < DB_STATEMENTS; i++)

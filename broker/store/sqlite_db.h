@@ -49,6 +49,9 @@ struct db {
 
 err_t db_open(struct db *d, const struct journal_config *c, struct journal_ids *ids,
               struct errmsg *em) MUST_CHECK;
+/* Only to be read, with nothing in it changed: no lock of ours, no new epoch. Refused while a
+ * broker has it. */
+err_t db_open_reading(struct db *d, const char *file, struct errmsg *em) MUST_CHECK;
 /* Everything was read and is fine: the start becomes durable. */
 err_t db_begin(struct db *d, struct errmsg *em) MUST_CHECK;
 void db_close(struct db *d); /* without db_begin() nothing was changed */
@@ -64,7 +67,8 @@ int64_t db_number(sqlite3 *sql, const char *query); /* its first value; 0 if the
 /* Commits are not flushed (true), or are again. */
 int db_unflushed(struct db *d, bool unflushed);
 /* The decision steps in a column of trial_row. */
-uint32_t db_decide(sqlite3_stmt *st, int column, int64_t out[64]);
+#define DB_DECIDE 64
+uint32_t db_decide(sqlite3_stmt *st, int column, int64_t out[DB_DECIDE]);
 
 /* One transaction of everything the group writes. SQLITE_OK, SQLITE_FULL (nothing was written, try
  * again later), or any other code: unknown outcome. */
@@ -76,6 +80,9 @@ uint64_t db_log_bytes(const struct db *d);
 err_t db_load(struct db *d, const struct journal_reader *r, uint64_t fold_seq,
               struct errmsg *em) MUST_CHECK;
 err_t db_blob(struct db *d, struct digest digest, struct buf *out, struct errmsg *em) MUST_CHECK;
+/* A row of study_row (trial_row), all columns, as an image; texts are valid until the next step. */
+void db_study_image(sqlite3_stmt *st, struct study_image *s);
+void db_trial_image(sqlite3_stmt *st, struct trial_image *t, int64_t decide[DB_DECIDE]);
 /* Answers a question about records or blobs into g. */
 void db_answer(struct db *d, const struct fx_ask *ask, struct group *g, uint64_t seq);
 

@@ -50,35 +50,47 @@ static err_t each(struct db *d, const char *sql, uint64_t from, const struct jou
     return e;
 }
 
+void db_study_image(sqlite3_stmt *st, struct study_image *s)
+{
+    *s = (struct study_image){.number = column_u64(st, 0),
+                              .seq = column_u64(st, 1),
+                              .study_seq = column_u64(st, 2),
+                              .name = column_text(st, 3),
+                              .state = (uint8_t)sqlite3_column_int(st, 4),
+                              .maximize = sqlite3_column_int(st, 5) != 0,
+                              .metric = column_text(st, 6),
+                              .why = column_text(st, 7),
+                              .spec_number = (uint32_t)sqlite3_column_int64(st, 10),
+                              .optimizer_epoch = (uint32_t)sqlite3_column_int64(st, 11)};
+    column_bytes(st, 8, s->spec.b, sizeof s->spec.b);
+    column_bytes(st, 9, s->search.b, sizeof s->search.b);
+    s->trials = column_u64(st, 12);
+    for (unsigned i = 0; i <= TRIAL_CANCELLED; i++)
+        s->count[i] = column_u64(st, 13 + (int)i);
+    s->has_best = sqlite3_column_type(st, 23) != SQLITE_NULL;
+    s->best = sqlite3_column_double(st, 23);
+    s->best_trial = column_u64(st, 24);
+    s->created_ms = sqlite3_column_int64(st, 25);
+    s->ended_ms = sqlite3_column_int64(st, 26);
+    s->elapsed_ms = column_u64(st, 27);
+    s->paused = sqlite3_column_int(st, 28) != 0;
+    s->compacted = column_u64(st, 29);
+}
+
 static err_t read_study(struct db *d, sqlite3_stmt *st, const struct journal_reader *r,
                         struct errmsg *em)
 {
+    struct study_image s;
     (void)d;
-    struct study_image s = {.number = column_u64(st, 0),
-                            .seq = column_u64(st, 1),
-                            .study_seq = column_u64(st, 2),
-                            .name = column_text(st, 3),
-                            .state = (uint8_t)sqlite3_column_int(st, 4),
-                            .maximize = sqlite3_column_int(st, 5) != 0,
-                            .metric = column_text(st, 6),
-                            .why = column_text(st, 7),
-                            .spec_number = (uint32_t)sqlite3_column_int64(st, 10),
-                            .optimizer_epoch = (uint32_t)sqlite3_column_int64(st, 11)};
-    column_bytes(st, 8, s.spec.b, sizeof s.spec.b);
-    column_bytes(st, 9, s.search.b, sizeof s.search.b);
-    s.created_ms = sqlite3_column_int64(st, 25);
-    s.ended_ms = sqlite3_column_int64(st, 26);
-    s.elapsed_ms = column_u64(st, 27);
-    s.paused = sqlite3_column_int(st, 28) != 0;
-    s.compacted = column_u64(st, 29);
+    db_study_image(st, &s);
     return r->study(r->self, &s, em);
 }
 
-uint32_t db_decide(sqlite3_stmt *st, int i, int64_t out[64])
+uint32_t db_decide(sqlite3_stmt *st, int i, int64_t out[DB_DECIDE])
 {
     const char *p = (const char *)sqlite3_column_text(st, i);
     uint32_t n = 0;
-    while (p && *p && n < 64) {
+    while (p && *p && n < DB_DECIDE) {
         char *end;
         out[n++] = strtoll(p, &end, 10);
         if (end == p)
@@ -123,36 +135,53 @@ static void read_resume(struct str text, struct trial_image *t)
         t->resume_digest = (struct digest){{0}};
 }
 
+/* What a final trial does not need in memory. */
+static void read_trial_rest(sqlite3_stmt *st, struct trial_image *t, int64_t decide[DB_DECIDE])
+{
+    t->based_on = column_u64(st, 13);
+    t->behind = (uint32_t)sqlite3_column_int64(st, 14);
+    t->step = sqlite3_column_int64(st, 16);
+    t->created_ms = sqlite3_column_int64(st, 17);
+    t->started_ms = sqlite3_column_int64(st, 18);
+    t->finished_ms = sqlite3_column_int64(st, 19);
+    t->retry_ms = sqlite3_column_int64(st, 20);
+    t->runtime_ms = column_u64(st, 21);
+    t->exit_code = sqlite3_column_int64(st, 22);
+    t->signal = (uint32_t)sqlite3_column_int64(st, 23);
+    t->resume_step = sqlite3_column_int64(st, 25);
+    t->params = column_text(st, 26);
+    t->why_text = column_text(st, 27);
+    t->metrics = column_text(st, 28);
+    t->error = column_text(st, 29);
+    read_resume(column_text(st, 30), t);
+    t->n_decide = db_decide(st, 31, decide);
+    t->decide = decide;
+}
+
+static void read_trial_main(sqlite3_stmt *st, struct trial_image *t)
+{
+    *t = (struct trial_image){0};
+    read_trial_head(st, t);
+    t->draw = column_u64(st, 12);
+    t->value = sqlite3_column_double(st, 15);
+    column_bytes(st, 24, t->worker.b, sizeof t->worker.b);
+}
+
+void db_trial_image(sqlite3_stmt *st, struct trial_image *t, int64_t decide[DB_DECIDE])
+{
+    read_trial_main(st, t);
+    read_trial_rest(st, t, decide);
+}
+
 static err_t read_trial(struct db *d, sqlite3_stmt *st, const struct journal_reader *r,
                         struct errmsg *em)
 {
+    struct trial_image t;
+    int64_t decide[DB_DECIDE];
     (void)d;
-    struct trial_image t = {0};
-    int64_t decide[64];
-    read_trial_head(st, &t);
-    t.draw = column_u64(st, 12);
-    t.value = sqlite3_column_double(st, 15);
-    column_bytes(st, 24, t.worker.b, sizeof t.worker.b);
-    if (trial_state_final(t.state))
-        return r->trial(r->self, &t, em);
-    t.based_on = column_u64(st, 13);
-    t.behind = (uint32_t)sqlite3_column_int64(st, 14);
-    t.step = sqlite3_column_int64(st, 16);
-    t.created_ms = sqlite3_column_int64(st, 17);
-    t.started_ms = sqlite3_column_int64(st, 18);
-    t.finished_ms = sqlite3_column_int64(st, 19);
-    t.retry_ms = sqlite3_column_int64(st, 20);
-    t.runtime_ms = column_u64(st, 21);
-    t.exit_code = sqlite3_column_int64(st, 22);
-    t.signal = (uint32_t)sqlite3_column_int64(st, 23);
-    t.resume_step = sqlite3_column_int64(st, 25);
-    t.params = column_text(st, 26);
-    t.why_text = column_text(st, 27);
-    t.metrics = column_text(st, 28);
-    t.error = column_text(st, 29);
-    read_resume(column_text(st, 30), &t);
-    t.n_decide = db_decide(st, 31, decide);
-    t.decide = decide;
+    read_trial_main(st, &t);
+    if (!trial_state_final(t.state))
+        read_trial_rest(st, &t, decide);
     return r->trial(r->self, &t, em);
 }
 

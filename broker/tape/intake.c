@@ -106,6 +106,13 @@ void intake_bad_frame(struct intake *i, uint64_t peer, uint64_t session, unsigne
     farm_on_bad_frame(i->farm, peer, session, kind, e, text, fx);
 }
 
+void intake_count(struct intake *i, uint64_t peer, enum counter c, uint64_t n)
+{
+    record(i,
+           (struct tape_entry){.type = TAPE_COUNT, .kind = (uint8_t)c, .peer = peer, .session = n});
+    farm_count(i->farm, peer, c, n);
+}
+
 void intake_gap(struct intake *i, uint64_t peer, uint64_t session, struct effects *fx)
 {
     record(i, (struct tape_entry){.type = TAPE_GAP, .peer = peer, .session = session});

@@ -22,6 +22,7 @@ void intake_message(struct intake *i, int64_t now, const struct farm_input *in, 
                     struct effects *fx);
 void intake_bad_frame(struct intake *i, uint64_t peer, uint64_t session, unsigned kind, err_t e,
                       const char *text, struct effects *fx);
+void intake_count(struct intake *i, uint64_t peer, enum counter c, uint64_t n);
 void intake_gap(struct intake *i, uint64_t peer, uint64_t session, struct effects *fx);
 void intake_peer_gone(struct intake *i, int64_t now, uint64_t peer, struct effects *fx);
 void intake_peer_busy(struct intake *i, uint64_t peer, bool busy);

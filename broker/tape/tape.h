@@ -26,6 +26,7 @@ enum tape_type {
     TAPE_LOADED = 'L',    /* now; peer: last seq; session: sum of what was loaded (loading.h) */
     TAPE_MESSAGE = 'M',   /* now, peer, session; kind: enum message_kind; body: as it came */
     TAPE_BAD_FRAME = 'B', /* peer, session; kind: of the message; body: u8 err_t, then the text */
+    TAPE_COUNT = 'N',     /* peer; kind: enum counter; session: how many more */
     TAPE_GAP = 'X',       /* peer, session */
     TAPE_PEER_GONE = 'G', /* now, peer */
     TAPE_PEER_BUSY = 'Y', /* peer; kind: whether it takes no more */

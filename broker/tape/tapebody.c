@@ -309,7 +309,7 @@ err_t tapebody_answer_read(struct answer *out, struct str body, struct arena *a,
 {
     struct cursor c = cursor_of(body, a);
     *out = (struct answer){0};
-    out->kind = (uint8_t)take_at_most(&c, ASK_COMPACT);
+    out->kind = (uint8_t)take_at_most(&c, ASK_CHECK);
     out->token = take_u64(&c);
     uint64_t flags = take_at_most(&c, 7);
     out->complete = flags & 1;

@@ -1,7 +1,7 @@
-/* The only file of the command line that knows ZeroMQ. A command is a straight line of requests, so
- * the link blocks: one poll on the socket, its monitor and, if the caller has one, a descriptor of
- * signals. Whatever happens to the connection, the caller sees an answer, a renewed session, or one
- * sentence.
+/* The file of the command line that knows ZeroMQ (feedprobe.c listens for a moment). A command is a
+ * straight line of requests, so the link blocks: one poll on the socket, its monitor and, if the
+ * caller has one, a descriptor of signals. Whatever happens to the connection, the caller sees an
+ * answer, a renewed session, or one sentence.
  *
  * The monitor is watched because a DEALER reconnects silently: without it a broker's restart would
  * be noticed a beat later only. Called by source.c, upload.c, follow.c and the commands. It must
@@ -28,7 +28,6 @@
 #define LOOK_NS        (500 * NS_PER_MS)
 #define GONE_NS        (3 * NS_PER_S)
 #define ARENA_LIMIT    (16u << 20)
-#define ROWS_LIMIT     (64u << 20)
 
 struct brokerlink {
     struct brokerlink_config config;
@@ -420,7 +419,12 @@ struct id128 brokerlink_request(void)
     return id;
 }
 
-static err_t error_of(struct str name)
+int64_t brokerlink_patience(const struct brokerlink *l)
+{
+    return l->config.answer_ns;
+}
+
+err_t brokerlink_error(struct str name)
 {
     for (unsigned e = 0; e < ERR_COUNT; e++)
         if (str_is(name, err_name((err_t)e)))
@@ -460,9 +464,8 @@ static err_t no_answer(struct brokerlink *l, int64_t until, int64_t *lost_at, st
     return ERR_OK;
 }
 
-/* Waits for something that answers `id`; ERR_STALE: the session is new, send again. */
-static err_t await_answer(struct brokerlink *l, struct id128 id, int64_t until,
-                          struct link_incoming *in, struct errmsg *em)
+err_t brokerlink_await(struct brokerlink *l, struct id128 id, int64_t until,
+                       struct link_incoming *in, struct errmsg *em)
 {
     int64_t lost_at = clock_now();
     for (;;) {
@@ -474,11 +477,16 @@ static err_t await_answer(struct brokerlink *l, struct id128 id, int64_t until,
             return e;
         if (in->event == LINK_RENEWED)
             return ERR_STALE;
+        if (in->event == LINK_MESSAGE && in->kind == MSG_ERROR &&
+            str_is(in->m.error.name, "UNSUPPORTED"))
+            return errmsg_set(em, ERR_UNSUPPORTED, "the broker at %s is too old to be asked this",
+                              l->endpoint);
         const struct id128 *of = in->event == LINK_MESSAGE ? answered(in) : NULL;
         if (!of || !id128_eq(*of, id))
             continue;
         if (in->kind == MSG_ERROR)
-            return errmsg_set(em, error_of(in->m.error.name), STR_FMT, STR_ARG(in->m.error.text));
+            return errmsg_set(em, brokerlink_error(in->m.error.name), STR_FMT,
+                              STR_ARG(in->m.error.text));
         return ERR_OK;
     }
 }
@@ -491,110 +499,12 @@ err_t brokerlink_call(struct brokerlink *l, unsigned kind, const void *msg, stru
     err_t e;
     do {
         brokerlink_send(l, kind, msg);
-        e = await_answer(l, id, until, in, em);
+        e = brokerlink_await(l, id, until, in, em);
     } while (e == ERR_STALE && in->event == LINK_RENEWED);
     if (e)
         return e;
     if (in->kind == MSG_REPLY && !str_is(in->m.reply.name, "OK"))
-        return errmsg_set(em, error_of(in->m.reply.name), STR_FMT, STR_ARG(in->m.reply.text));
+        return errmsg_set(em, brokerlink_error(in->m.reply.name), STR_FMT,
+                          STR_ARG(in->m.reply.text));
     return ERR_OK;
-}
-
-/* An answer to a question, gathered: column names and rows one after the other. */
-struct answer {
-    struct buf text;
-    size_t *ends;
-    size_t n, cap, columns;
-    bool page; /* a part of it is welcome */
-};
-
-static void answer_add(struct answer *a, struct str s)
-{
-    if (a->n == a->cap) {
-        a->cap = a->cap ? a->cap * 2 : 256;
-        a->ends = alloc_grow(a->ends, a->cap, sizeof *a->ends);
-    }
-    buf_add_str(&a->text, s);
-    a->ends[a->n++] = a->text.n;
-}
-
-static struct str answer_at(const struct answer *a, size_t i)
-{
-    size_t from = i ? a->ends[i - 1] : 0;
-    return str_make(a->text.p + from, a->ends[i] - from);
-}
-
-static err_t answer_rows(struct answer *a, const struct msg_rows *rows, struct errmsg *em)
-{
-    if (rows->error.n && !(rows->cut && a->page && a->n > a->columns))
-        return errmsg_set(em, ERR_INVALID, STR_FMT, STR_ARG(rows->error));
-    if (a->columns == 0) {
-        a->columns = rows->columns.n;
-        for (uint32_t i = 0; i < rows->columns.n; i++)
-            answer_add(a, rows->columns.v[i]);
-    }
-    for (uint32_t i = 0; i < rows->rows.n; i++)
-        answer_add(a, rows->rows.v[i]);
-    if (!buf_ok(&a->text))
-        return errmsg_set(em, ERR_LIMIT, "the answer is larger than 64 MiB");
-    return ERR_OK;
-}
-
-static err_t gather(struct brokerlink *l, const struct msg_sql *m, struct answer *a,
-                    struct errmsg *em)
-{
-    struct link_incoming in = {.event = LINK_RENEWED};
-    int64_t until = clock_now() + l->config.answer_ns;
-    brokerlink_send(l, MSG_SQL, m);
-    for (;;) {
-        err_t e = await_answer(l, m->request, until, &in, em);
-        if (e == ERR_STALE && in.event == LINK_RENEWED) {
-            buf_clear(&a->text);
-            a->n = a->columns = 0;
-            brokerlink_send(l, MSG_SQL, m);
-            continue;
-        }
-        if (e)
-            return e;
-        if (in.kind == MSG_REPLY)
-            return errmsg_set(em, error_of(in.m.reply.name), STR_FMT, STR_ARG(in.m.reply.text));
-        if (in.kind != MSG_ROWS)
-            continue;
-        e = answer_rows(a, &in.m.rows, em);
-        if (e || !in.m.rows.more)
-            return e;
-        until = clock_now() + l->config.answer_ns;
-    }
-}
-
-static err_t deliver(const struct answer *a, brokerlink_row *row, void *self, struct errmsg *em)
-{
-    struct str *columns = alloc_array(a->columns + 1, sizeof *columns);
-    err_t e = ERR_OK;
-    for (size_t i = 0; i < a->columns; i++)
-        columns[i] = answer_at(a, i);
-    for (size_t i = a->columns; i < a->n && !e; i++)
-        e = row(self, columns, a->columns, answer_at(a, i), em);
-    if (a->n == a->columns)
-        e = row(self, columns, a->columns, (struct str){0}, em);
-    free(columns);
-    return e;
-}
-
-err_t brokerlink_sql(struct brokerlink *l, const char *query, const struct str *args, size_t n_args,
-                     bool page, brokerlink_row *row, void *self, struct errmsg *em)
-{
-    struct msg_sql m = {.request = brokerlink_request(),
-                        .query = str_of(query),
-                        .args = {.v = args, .n = (uint32_t)n_args}};
-    if (m.query.n > 65536)
-        return errmsg_set(em, ERR_LIMIT, "the question is longer than 65536 bytes");
-    struct answer a = {.page = page};
-    buf_init(&a.text, ROWS_LIMIT);
-    err_t e = gather(l, &m, &a, em);
-    if (!e)
-        e = deliver(&a, row, self, em);
-    buf_fini(&a.text);
-    free(a.ends);
-    return e;
 }

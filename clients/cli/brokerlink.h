@@ -48,12 +48,11 @@ err_t brokerlink_next(struct brokerlink *l, int fd, int64_t until, struct link_i
  * not OK becomes its error and sentence; answer may be NULL. */
 err_t brokerlink_call(struct brokerlink *l, unsigned kind, const void *msg, struct id128 id,
                       struct link_incoming *answer, struct errmsg *em) MUST_CHECK;
-/* Asks a question; the answer's column names and rows (one JSON array each) are given to `row` when
- * all have come, so that a lost session repeats nothing. A non-zero return of `row` ends it. */
-typedef err_t brokerlink_row(void *self, const struct str *columns, size_t n, struct str row,
-                             struct errmsg *em);
-/* page: the first rows of a list are enough, if the broker cannot give all of them at once. */
-err_t brokerlink_sql(struct brokerlink *l, const char *query, const struct str *args, size_t n_args,
-                     bool page, brokerlink_row *row, void *self, struct errmsg *em) MUST_CHECK;
+/* What a sender of its own waits with: something that answers `id` until `until`. ERR_STALE with
+ * in->event LINK_RENEWED: the session is new, send again. */
+err_t brokerlink_await(struct brokerlink *l, struct id128 id, int64_t until,
+                       struct link_incoming *in, struct errmsg *em) MUST_CHECK;
+int64_t brokerlink_patience(const struct brokerlink *l); /* answer_ns */
+err_t brokerlink_error(struct str name);                 /* of an ERROR or REPLY */
 
 #endif

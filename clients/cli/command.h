@@ -25,6 +25,7 @@ int cmd_resume(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_workers(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_enqueue(int argc, char **argv);

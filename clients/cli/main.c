@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"logs", "show the output of a trial", cmd_logs, NULL},
     {"drain", "let a worker leave", cmd_drain, NULL},
     {"workers", "list workers", cmd_workers, NULL},
+    {"doctor", "look for what is wrong", cmd_doctor, NULL},
     {"sql", "ask the farm's database", cmd_sql, NULL},
     {"backup", "copy the farm's database, also while it is in use", cmd_backup, NULL},
     {"restore", "make a database of a backup", cmd_restore, NULL},

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "dbfile.h"
 #include "json.h"
+#include "linkrows.h"
 #include "nearest.h"
 
 struct source {
@@ -194,15 +195,24 @@ err_t source_sql(struct source *s, const char *query, const struct str *args, si
 {
     struct call call = {.row = row, .self = self};
     if (s->link)
-        return brokerlink_sql(s->link, query, args, n_args, false, on_row, &call, em);
+        return linkrows_sql(s->link, query, args, n_args, false, on_row, &call, em);
     return dbfile_sql(s->file, query, args, n_args, on_row, &call, em);
+}
+
+err_t source_inspect(struct source *s, const char *what, int64_t patience, source_row *row,
+                     void *self, struct errmsg *em)
+{
+    struct call call = {.row = row, .self = self};
+    struct brokerlink *link;
+    err_t e = source_need_link(s, "this", &link, em);
+    return e ? e : linkrows_inspect(link, what, patience, on_row, &call, em);
 }
 
 err_t source_page(struct source *s, const char *query, uint64_t *n, source_row *row, void *self,
                   struct errmsg *em)
 {
     struct call call = {.row = row, .self = self};
-    err_t e = s->link ? brokerlink_sql(s->link, query, NULL, 0, true, on_row, &call, em)
+    err_t e = s->link ? linkrows_sql(s->link, query, NULL, 0, true, on_row, &call, em)
                       : dbfile_sql(s->file, query, NULL, 0, on_row, &call, em);
     *n = call.n;
     return e;

@@ -36,6 +36,10 @@ const char *source_name(const struct source *s); /* address or path */
 
 err_t source_sql(struct source *s, const char *query, const struct str *args, size_t n_args,
                  source_row *row, void *self, struct errmsg *em) MUST_CHECK;
+/* What a running broker knows of itself, as rows (linkrows_inspect()); a sentence if none runs.
+ */
+err_t source_inspect(struct source *s, const char *what, int64_t patience, source_row *row,
+                     void *self, struct errmsg *em) MUST_CHECK;
 /* A part of a long list: the question's first rows, as many as the source gives at once. *n: how
  * many came; 0 = there are none. */
 err_t source_page(struct source *s, const char *query, uint64_t *n, source_row *row, void *self,

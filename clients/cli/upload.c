@@ -16,6 +16,7 @@
 #include "alloc.h"
 #include "hash.h"
 #include "json.h"
+#include "linkrows.h"
 
 #define PIECE 131072u
 
@@ -98,7 +99,7 @@ static void explain(struct brokerlink *l, const struct studyfile *s, struct errm
     snprintf(query, sizeof query, "select spec from study where name = '" STR_FMT "'",
              STR_ARG(s->spec->study));
     buf_init(&text, 0);
-    if (brokerlink_sql(l, query, NULL, 0, false, take_spec, &stored, NULL) == ERR_OK && stored &&
+    if (linkrows_sql(l, query, NULL, 0, false, take_spec, &stored, NULL) == ERR_OK && stored &&
         spec_parse(str_of(stored), &was, NULL) == ERR_OK)
         spec_difference(was, s->spec, &text);
     if (text.n)

@@ -2,6 +2,7 @@
 
 Needs python3-zmq and python3-msgpack (Debian); `zmq` is None without them."""
 import hashlib
+import json
 import os
 import struct
 import time
@@ -10,13 +11,15 @@ try:
     import msgpack
     import zmq
 except ImportError:
-    zmq = None
+    msgpack = zmq = None
 
 HELLO, WELCOME, BEAT, BEAT_ACK, BYE, ERROR = 1, 2, 3, 4, 5, 6
 CREDIT, ASSIGN, START, REPORT, CHECKPOINT, FINAL, RELEASE, ACK, NAK = 16, 17, 18, 19, 20, 21, 22, 23, 24
+DRAIN = 27
 GET_BLOB, BLOB, GET_LOG, LOG_TEXT = 29, 30, 31, 32
-ATTACHED, DETACHED, PULL, EVENTS, WANT, PROPOSE = 48, 49, 50, 51, 52, 53
+ATTACHED, DETACHED, PULL, EVENTS, WANT, PROPOSE, CLOSE_STUDY, PRUNE = 48, 49, 50, 51, 52, 53, 54, 55
 SUBMIT, PUT_BLOB, ENQUEUE, CANCEL, SQL, ROWS, TAIL, REPLY = 80, 81, 82, 83, 84, 85, 86, 87
+INSPECT = 94
 WORKER, OPTIMIZER, CLIENT = 1, 2, 3
 
 TABLE = []
@@ -52,10 +55,10 @@ class Peer:
     def close(self):
         self.socket.close(0)
 
-    def frame(self, kind, body, session=None, magic=b"TFM1", major=1, length=None, crc=None):
+    def frame(self, kind, body, session=None, magic=b"TFM1", major=1, length=None, crc=None, seq=None):
         if isinstance(body, dict):
             body = msgpack.packb(body)
-        self.sent += 1
+        self.sent = self.sent + 1 if seq is None else seq
         return struct.pack(">4sBBHQQQII", magic, major, kind, 0, self.session if session is None else session,
                            self.sent, 0, len(body) if length is None else length,
                            crc32c(body) if crc is None else crc) + body
@@ -105,6 +108,19 @@ class Peer:
             rows += body.get(3, [])
             if not body.get(4):
                 return rows, body.get(5, "")
+
+    def inspect(self, what):
+        """Rows of a table of the broker's own as dicts."""
+        columns, rows, request = [], [], os.urandom(16)
+        self.send(INSPECT, {1: request, 2: what})
+        while True:
+            kind, body = self.expect(ROWS, ERROR)
+            if kind == ERROR or body.get(5):
+                raise ConnectionError(str(body))
+            columns = columns or body.get(2, [])
+            rows += [dict(zip(columns, json.loads(r))) for r in body.get(3, [])]
+            if not body.get(4):
+                return rows
 
     def submit(self, name, spec):
         """spec: bytes of JSON."""

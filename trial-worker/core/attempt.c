@@ -172,6 +172,7 @@ void attempt_flush(struct worker *w, struct attempt *a, int64_t now, struct work
 void attempt_complain(struct attempt *a, const char *text, struct worker_out *fx)
 {
     a->complaints++;
+    counter_add(&a->outbox.window->counts->v[COUNT_SKIPPED_LINE], 1);
     if (a->complaints > 1 && a->complaint && strcmp(a->complaint, text) == 0)
         return;
     free(a->complaint);
@@ -352,6 +353,7 @@ void attempt_due(struct worker *w, struct attempt *a, int64_t now, struct worker
         attempt_event(w, a, EVENT_STOP, &leave, now, fx);
     } else if (due(&a->give_up_at, now)) {
         struct attempt_input in = {.cause = END_RELEASE, .release_why = RELEASE_RESOURCES};
+        worker_count(w, COUNT_NO_ROOM, 1);
         attempt_event(w, a, EVENT_STOP, &in, now, fx);
     } else if (due(&a->timeout_at, now)) {
         attempt_event(w, a, EVENT_TIMEOUT, NULL, now, fx);

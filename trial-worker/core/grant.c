@@ -24,6 +24,7 @@ static void give_back(struct worker *w, struct attempt *a, uint8_t why, int64_t 
                       struct worker_out *fx)
 {
     struct attempt_input in = {.cause = END_RELEASE, .release_why = why};
+    worker_count(w, COUNT_NO_ROOM, why == RELEASE_RESOURCES);
     attempt_event(w, a, EVENT_STOP, &in, now, fx);
 }
 
@@ -102,8 +103,10 @@ void grant_retry_short(struct worker *w, int64_t now, struct worker_out *fx)
 void grant_on_assign(struct worker *w, int64_t now, const struct msg_assign *m,
                      struct worker_out *fx)
 {
-    if (worker_find(w, m->study, m->trial, m->attempt))
-        return; /* repeated */
+    if (worker_find(w, m->study, m->trial, m->attempt)) {
+        worker_count(w, COUNT_REPEATED_ASSIGN, 1);
+        return;
+    }
     w->link.granted++;
     struct attempt *a = attempt_new(w, m);
     worker_out_fact(fx, FACT_ASSIGNED, a, "study=" STR_FMT, STR_ARG(m->study_name));
@@ -180,6 +183,7 @@ void worker_on_fetch_failed(struct worker *w, int64_t now, struct digest digest,
     struct spec_entry *e = spec_cache_find(&w->specs, digest);
     if (!e || e->state == SPEC_READY)
         return;
+    worker_count(w, COUNT_FETCH_FAILED, 1);
     char z[1024];
     (void)str_copyz(z, sizeof z, str_make(text.p, str_utf8_cut(text, sizeof z - 1)));
     fail_entry(w, e, z, forever, now, fx);

@@ -90,6 +90,7 @@ static void thin(struct outbox *o)
     }
     remove_points(o, drop);
     o->thinned += before - o->n;
+    counter_add(&o->window->counts->v[COUNT_THINNED_POINT], before - o->n);
 }
 
 void outbox_init(struct outbox *o, struct outbox_window *window, bool maximize)
@@ -354,8 +355,24 @@ void outbox_save(struct outbox *o, const struct outbox_id *to, struct worker_out
     o->saved = o->owed;
 }
 
+static void count_again(const struct outbox *o)
+{
+    static const struct {
+        unsigned item;
+        enum counter counter;
+    } items[] = {{OWE_START, COUNT_RESENT_START},
+                 {OWE_CHECKPOINT, COUNT_RESENT_CHECKPOINT},
+                 {OWE_FINAL, COUNT_RESENT_FINAL},
+                 {OWE_RELEASE, COUNT_RESENT_RELEASE}};
+    struct counters *n = o->window->counts;
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        counter_add(&n->v[items[i].counter], (o->owed & ~o->unsent & items[i].item) != 0);
+    counter_add(&n->v[COUNT_RESENT_REPORT], o->sent);
+}
+
 void outbox_rewind(struct outbox *o, bool later)
 {
+    count_again(o);
     for (uint32_t i = 0; i < o->sent; i++)
         forget_sent(o, &o->points[i]);
     o->sent = 0;

@@ -19,6 +19,7 @@ enum outbox_item { OWE_START = 1, OWE_CHECKPOINT = 2, OWE_FINAL = 4, OWE_RELEASE
 struct outbox_window {
     uint32_t points;
     size_t bytes;
+    struct counters *counts; /* of the worker; never NULL */
 };
 struct outbox_point {
     int64_t step;

@@ -33,6 +33,7 @@ struct worker *worker_new(const struct worker_config *c, int64_t now)
     struct worker *w = alloc_zero(sizeof *w);
     w->c = *c;
     rng_seed(&w->rng, c->seed);
+    w->window.counts = &w->told.now;
     slots_init(&w->slots, c->slots, c->cpus, c->memory, c->gpus, c->n_gpus);
     list_init(&w->attempts);
     list_init(&w->short_of);
@@ -68,13 +69,32 @@ void worker_on_connected(struct worker *w, int64_t now, struct worker_out *fx)
 
 void worker_on_disconnected(struct worker *w, int64_t now, struct worker_out *fx)
 {
+    worker_count(w, COUNT_RECONNECT, w->link.state != LINK_DOWN);
     link_down(w, now, fx);
 }
 
 void worker_on_gap(struct worker *w, int64_t now, struct worker_out *fx)
 {
-    if (w->link.state == LINK_UP)
-        link_hello(w, now, fx);
+    if (w->link.state != LINK_UP)
+        return;
+    worker_count(w, COUNT_LOST_BROKER_FRAMES, 1);
+    link_hello(w, now, fx);
+}
+
+void worker_count(struct worker *w, enum counter c, uint64_t n)
+{
+    counter_add(&w->told.now.v[c], n);
+}
+
+struct counters worker_counters(const struct worker *w)
+{
+    return w->told.now;
+}
+
+void worker_set_wall(struct worker *w, int64_t offset_ms)
+{
+    w->wall_offset = offset_ms;
+    w->has_wall = true;
 }
 
 static void settle(struct worker *w, struct attempt *a, unsigned kind, int64_t step, int64_t now,
@@ -121,6 +141,8 @@ static void on_nak(struct worker *w, int64_t now, const struct msg_nak *m, struc
         return;
     worker_out_fact(fx, FACT_DROPPED, a, "of=%s nak=%s", message_name(m->of),
                     nak_code_name(m->code));
+    worker_count(w, COUNT_BROKER_NAK, 1);
+    worker_count(w, COUNT_RESULT_DROPPED, a->state == ATTEMPT_DONE);
     if (m->code == NAK_SUPERSEDED || m->code == NAK_FINISHED || m->code == NAK_UNKNOWN) {
         struct attempt_input in = {.lost_to = nak_code_name(m->code)};
         if (attempt_wanted(a))
@@ -189,6 +211,8 @@ void worker_on_message(struct worker *w, int64_t now, uint64_t session, unsigned
         link_on_error(w, now, session, &m->error, fx);
     else if (w->link.state == LINK_UP && session == w->link.session)
         in_session(w, now, kind, m, fx);
+    else
+        worker_count(w, COUNT_OTHER_SESSION, 1);
 }
 
 /* ---- the evaluator ---- */
@@ -208,6 +232,7 @@ void worker_on_spawn_failed(struct worker *w, int64_t now, uint64_t run, struct 
     struct attempt *a = worker_run_of(w, run);
     if (!a)
         return;
+    worker_count(w, COUNT_SPAWN_FAILED, 1);
     char z[1024];
     (void)str_copyz(z, sizeof z, str_make(text.p, str_utf8_cut(text, sizeof z - 1)));
     attempt_fail(a, z, forever);

@@ -16,6 +16,7 @@
 #include "arena.h"
 #include "buf.h"
 #include "clock.h"
+#include "counter.h"
 #include "message.h"
 #include "spec.h"
 
@@ -158,6 +159,11 @@ void worker_on_connected(struct worker *w, int64_t now, struct worker_out *fx);
 void worker_on_disconnected(struct worker *w, int64_t now, struct worker_out *fx);
 /* Messages of this session are missing (a gap in the sender's sequence): says HELLO anew. */
 void worker_on_gap(struct worker *w, int64_t now, struct worker_out *fx);
+/* The shell refused or missed something by itself. */
+void worker_count(struct worker *w, enum counter c, uint64_t n);
+/* Wall clock in ms minus now in ms, which beats tell the broker for people to compare. Without it
+ * they tell nothing. */
+void worker_set_wall(struct worker *w, int64_t offset_ms);
 /* A decoded message from the broker; session is that of the frame's header. Kinds that the core has
  * no use for (BLOB, GET_LOG) are ignored. */
 void worker_on_message(struct worker *w, int64_t now, uint64_t session, unsigned kind,
@@ -265,6 +271,7 @@ uint64_t worker_session(const struct worker *w); /* 0 = none */
 void worker_farm(const struct worker *w, uint64_t *farm, uint64_t *timeline);
 bool worker_draining(const struct worker *w);
 uint32_t worker_slots_free(const struct worker *w);
+struct counters worker_counters(const struct worker *w);
 size_t worker_attempts(const struct worker *w); /* held, finished and unacknowledged ones too */
 /* Counts slots, resources, timers and the outbox anew and aborts on any difference. For tests and
  * simulation. */

@@ -6,6 +6,7 @@
 #include "idmap.h"
 #include "rng.h"
 #include "spooling.h"
+#include "told.h"
 
 #define LINK_BEATS        16 /* beats whose sending time is remembered */
 #define LINK_HELLO_NS     (15 * NS_PER_S)
@@ -66,6 +67,9 @@ struct worker {
     struct {
         struct id128 owner, writer;
     } restore; /* of the spool that is being read */
+    struct told told;
+    int64_t wall_offset; /* ms; wall clock minus now, if has_wall */
+    bool has_wall;
     uint64_t next_run;
 };
 

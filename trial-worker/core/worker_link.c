@@ -136,6 +136,8 @@ static void apply_verdict(struct worker *w, int64_t now, const struct verdict *v
         break;
     case VERDICT_KILL:
     case VERDICT_FINISHED:
+        worker_count(w, COUNT_RESULT_DROPPED,
+                     a->state == ATTEMPT_DONE && v->verdict == VERDICT_KILL);
         if (a->state == ATTEMPT_DONE)
             worker_out_fact(fx, FACT_DROPPED, a, "verdict=%s", verdict_name(v->verdict));
         attempt_event(w, a, EVENT_KILL, &in, now, fx);
@@ -184,6 +186,7 @@ void link_on_welcome(struct worker *w, int64_t now, const struct msg_welcome *m,
     l->next_beat = now + backoff_jitter(&w->rng, l->beat_ns);
     l->heard = now;
     l->granted = l->credit = 0;
+    told_forget(&w->told);
     lease_renewed(l, l->hello_at);
     worker_out_fact(fx, FACT_JOINED, NULL, "session=%llu epoch=%llu held=%zu",
                     (unsigned long long)m->session, (unsigned long long)m->epoch, w->n_attempts);
@@ -204,6 +207,7 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
         if (l->lease_from == CLOCK_NEVER || sent > l->lease_from)
             lease_renewed(l, sent);
     }
+    told_acked(&w->told, m->number);
     l->flush_ns = ms(m->flush_ms, l->flush_ns);
     for (uint32_t i = 0; i < m->verdicts.n; i++)
         apply_verdict(w, now, &m->verdicts.v[i], fx);
@@ -214,6 +218,7 @@ void link_on_beat_ack(struct worker *w, int64_t now, const struct msg_beat_ack *
 void link_on_error(struct worker *w, int64_t now, uint64_t session, const struct msg_error *m,
                    struct worker_out *fx)
 {
+    worker_count(w, COUNT_BROKER_ERROR, 1);
     worker_out_fact(fx, FACT_REFUSED, NULL, "name=" STR_FMT " kind=%s text=\"" STR_FMT "\"",
                     STR_ARG(m->name), message_name(m->kind), STR_ARG(m->text));
     if (str_is(m->name, "STALE") && w->link.state == LINK_UP && session == w->link.session)
@@ -228,6 +233,9 @@ static void beat(struct worker *w, int64_t now, struct worker_out *fx)
     l->next_beat = now + backoff_jitter(&w->rng, l->beat_ns);
     struct msg_beat m = {.draining = w->drain.mode != DRAIN_NONE, .number = l->beat};
     m.held.v = list_held(w, fx, &m.held.n);
+    m.counts.v = told_news(&w->told, l->beat, &fx->arena, &m.counts.n);
+    if (w->has_wall)
+        m.wall_ms = now / NS_PER_MS + w->wall_offset;
     worker_out_send(fx, l->session, MSG_BEAT, &m);
 }
 
@@ -256,8 +264,10 @@ static void kill_orphans(struct worker *w, int64_t now, struct worker_out *fx)
 {
     LIST_FOREACH_SAFE (it, tmp, &w->attempts) {
         struct attempt *a = CONTAINER_OF(it, struct attempt, link);
-        if (a->state != ATTEMPT_DONE && attempt_wanted(a))
-            attempt_event(w, a, EVENT_KILL, NULL, now, fx);
+        if (a->state == ATTEMPT_DONE || !attempt_wanted(a))
+            continue;
+        worker_count(w, COUNT_ORPHAN_KILLED, 1);
+        attempt_event(w, a, EVENT_KILL, NULL, now, fx);
     }
 }
 
@@ -270,6 +280,7 @@ static int64_t lease_tick(struct worker *w, int64_t now, struct worker_out *fx)
         return fence_at(l);
     if (!l->fenced) {
         l->fenced = true;
+        worker_count(w, COUNT_FENCED, 1);
         l->orphans_end = now + l->orphan_ns;
         if (w->n_attempts > 0)
             worker_out_fact(fx, FACT_FENCED, NULL, "held=%zu", w->n_attempts);
@@ -293,8 +304,10 @@ int64_t worker_link_tick(struct worker *w, int64_t now, struct worker_out *fx)
     if (l->state == LINK_DOWN)
         return lease;
     bool silent = l->state == LINK_UP && now >= l->heard + 3 * l->beat_ns;
-    if (silent || (l->state == LINK_GREETING && now >= l->hello_again))
+    if (silent || (l->state == LINK_GREETING && now >= l->hello_again)) {
+        worker_count(w, COUNT_HELLO_AGAIN, 1);
         link_hello(w, now, fx);
+    }
     if (l->state == LINK_GREETING)
         return least(lease, l->hello_again);
     if (now >= l->next_beat)

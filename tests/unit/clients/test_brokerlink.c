@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "brokerlink.h"
+#include "linkrows.h"
 #include "clock.h"
 #include "playbroker.h"
 
@@ -121,9 +121,9 @@ static void test_answers(void **state)
     assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
     assert_true(brokerlink_connected(l));
     assert_int_equal(brokerlink_head(l), 42);
-    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(linkrows_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 3);
-    assert_int_equal(brokerlink_sql(l, "bad", NULL, 0, false, count_rows, &rows, &em), ERR_INVALID);
+    assert_int_equal(linkrows_sql(l, "bad", NULL, 0, false, count_rows, &rows, &em), ERR_INVALID);
     assert_string_equal(em.text, "no such thing");
     struct msg_cancel m = {.request = brokerlink_request(), .study = STR("there")};
     assert_int_equal(brokerlink_call(l, MSG_CANCEL, &m, m.request, &in, &em), ERR_OK);
@@ -143,16 +143,15 @@ static void test_a_large_answer_comes_in_part_where_that_helps(void **state)
     int rows = 0;
     begin(ANSWERS);
     assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
-    assert_int_equal(brokerlink_sql(l, "large", NULL, 0, false, count_rows, &rows, &em),
-                     ERR_INVALID);
+    assert_int_equal(linkrows_sql(l, "large", NULL, 0, false, count_rows, &rows, &em), ERR_INVALID);
     assert_string_equal(em.text, "too large");
     assert_int_equal(rows, 0);
-    assert_int_equal(brokerlink_sql(l, "large", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(linkrows_sql(l, "large", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 2);
     rows = 0;
-    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(linkrows_sql(l, "select", NULL, 0, true, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 3);
-    assert_int_equal(brokerlink_sql(l, "bad", NULL, 0, true, count_rows, &rows, &em), ERR_INVALID);
+    assert_int_equal(linkrows_sql(l, "bad", NULL, 0, true, count_rows, &rows, &em), ERR_INVALID);
     brokerlink_close(l);
     playbroker_stop(broker);
 }
@@ -167,7 +166,7 @@ static void test_lost_session_repeats_nothing(void **state)
     int rows = 0;
     begin(FORGETS_ONCE);
     assert_int_equal(connect_link(&l, 120 * NS_PER_S, &em), ERR_OK);
-    assert_int_equal(brokerlink_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
+    assert_int_equal(linkrows_sql(l, "select", NULL, 0, false, count_rows, &rows, &em), ERR_OK);
     assert_int_equal(rows, 3);
     brokerlink_close(l);
     assert_int_equal(playbroker_stop(broker), 2);
