@@ -33,6 +33,7 @@
 #define HOUSEKEEPING NS_PER_S
 #define SWEEP        (60 * NS_PER_S)
 #define FLUSH_AT_END NS_PER_S
+#define FULL_AT_END  (5 * NS_PER_S) /* for room, before what is under way is given up */
 #define SPARE_GROUPS 4u
 #define RECORD_SPARE (UINT64_C(256) << 20) /* what a recording leaves of the disk */
 
@@ -55,7 +56,7 @@ struct broker {
     unsigned in_flight;
     bool armed; /* a turn of ours is coming */
     bool ending, flushed;
-    int64_t kept_at, swept_at, watchdog_at;
+    int64_t kept_at, swept_at, watchdog_at, ending_at;
     int64_t deaf_since; /* 0 = it reads */
     struct laggards laggards;
     uint64_t odd; /* messages of several frames so far */
@@ -222,11 +223,12 @@ static void sweep(struct broker *b, int64_t now)
 /* The rows are brought up to date with the last group, then the loop ends. */
 static void end_in_order(struct broker *b, int64_t now)
 {
+    bool stuck = journal_full(b->journal) && now - b->ending_at > FULL_AT_END;
     if (!b->flushed && !b->in_flight) {
         b->flushed = true;
         intake_flush_rows(b->in, now, true, &b->gather->fx);
         submit(b);
-    } else if (b->flushed && !b->in_flight) {
+    } else if (!b->in_flight || stuck) {
         loop_stop(&b->loop);
     }
 }
@@ -333,6 +335,7 @@ static void stop(struct broker *b)
     LOG_I("STOPPING", "epoch=%llu", (unsigned long long)journal_ids(b->journal).epoch);
     loop_notify("STOPPING=1", -1);
     b->ending = true;
+    b->ending_at = clock_now();
     arm(b);
 }
 

@@ -119,6 +119,16 @@ static void check_commit(const struct journal_sqlite *s, int rc)
     abort();
 }
 
+/* Told to end while nothing can be written: nothing of the group was promised. */
+_Noreturn static void end_full(const struct journal_sqlite *s)
+{
+    fprintf(stderr,
+            "tunefarm-broker: %s: ended while its disk is full; what did not fit was acknowledged "
+            "to nobody\n",
+            s->c.file);
+    _exit(err_exit_code(ERR_FULL));
+}
+
 static void write_group(struct journal_sqlite *s, const struct group *g)
 {
     for (int tries = 0;; tries++) {
@@ -128,8 +138,7 @@ static void write_group(struct journal_sqlite *s, const struct group *g)
         check_commit(s, rc);
         make_room(s);
         if (tries && stopping(s))
-            abort(); /* told to end while nothing can be written: nothing of the group was promised
-                      */
+            end_full(s);
         if (tries)
             nap(RETRY_MS);
     }

@@ -1,6 +1,8 @@
 """Every process killed with SIGKILL in the middle of a study: the study ends with every trial finished exactly once."""
+import contextlib
 import os
 import signal
+import subprocess
 import time
 import unittest
 
@@ -45,6 +47,30 @@ class Recovery(FarmTest):
         farm.stop()
         self.assertEqual(self.assert_all_once(farm, "s", 30), {"complete": 30})
         self.assertGreaterEqual(lost, 1)
+
+    def test_broker_ended_on_a_full_disk(self):
+        farm = self.farm(["--ballast", "0"])
+        disk = os.path.join(farm.dir, "disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], capture_output=True).returncode:
+            self.skipTest("no tmpfs can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk])
+        farm.db = os.path.join(disk, "farm.db")
+        broker = farm.broker()
+        filler = os.path.join(disk, "filler")
+        with open(filler, "wb", buffering=0) as f:
+            with contextlib.suppress(OSError):
+                while f.write(b"x" * 4096):
+                    pass
+        stored = 0
+        while not farm.tunefarm("submit", farm.write_study(study(f"s{stored}", 1, [], enqueue=[{"x": 0.5}] * 200)), check=False).returncode:
+            stored += 1
+        broker.send_signal(signal.SIGTERM)
+        self.assertIsNotNone(broker.wait(60))
+        os.unlink(filler)
+        farm.broker()
+        names = {r["name"] for r in farm.sql("select name from study")}
+        self.assertGreaterEqual(names, {f"s{i}" for i in range(stored)}, "what was acknowledged is not there")
 
     def test_optimizer_killed(self):
         farm = self.farm(QUICK).all(slots=2)
