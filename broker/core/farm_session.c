@@ -24,7 +24,8 @@
 #include "verdict.h"
 #include "remote.h"
 
-#define LABEL_BYTES 128u
+#define LABEL_BYTES  128u
+#define WALL_MOST_MS (INT64_C(1) << 53) /* a clock beyond it is none */
 
 struct session *session_get(const struct farm *f, uint64_t number)
 {
@@ -316,7 +317,7 @@ void session_on_hello(const struct act *a, const struct farm_input *in)
 void session_on_beat(const struct act *a, struct session *s, const union message *m)
 {
     const struct msg_beat *b = &m->beat;
-    if (b->wall_ms) {
+    if (b->wall_ms > 0 && b->wall_ms < WALL_MOST_MS) {
         s->clock_ms = b->wall_ms - farm_wall(a->f, a->now);
         s->has_clock = true;
     }

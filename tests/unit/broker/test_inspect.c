@@ -139,6 +139,10 @@ static void test_peers(void **unused)
     assert_true(has(&x, "[\"client\","));
     assert_true(has(&x, ",null,2,0,0]")); /* clock not told, slots, running, draining */
     farm_set_wall(x.b.f, 0);
+    beat(&x, w, "fenced", 1, INT64_MIN);
+    beat(&x, w, "fenced", 1, INT64_MAX);
+    (void)inspect(&x, "peers");
+    assert_true(has(&x, ",null,2,0,0]")); /* no clock says that */
     beat(&x, w, "fenced", 1, 7000 + x.b.now / NS_PER_MS);
     (void)inspect(&x, "peers");
     assert_true(has(&x, ",7000,2,0,0]"));
