@@ -46,7 +46,7 @@ class Farm:
         p = subprocess.Popen([os.path.join(self.bin, "tunefarm-" + name), *args, "--ready-fd", str(w)], pass_fds=[w],
                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir)
         os.close(w)
-        assert b"READY" in os.read(r, 64), open(log.name).read()
+        assert b"READY" in os.read(r, 64), open(log.name).read()[-2000:]
         os.close(r)
         self.processes[name] = p
         return p

@@ -29,6 +29,9 @@
  * read. What goes out has a queue of ours behind it. */
 #define ROUTER_SENDS    32
 #define ROUTER_RECEIVES 256
+/* Connections that wait to be accepted, as far as the system allows: with ZeroMQ's 100, of ten
+ * thousand peers that come back at once most are turned away again and again. */
+#define BACKLOG 4096
 
 struct zsock {
     struct loop *loop;
@@ -292,6 +295,8 @@ static bool set_options(void *s, const struct zsock_config *c)
     if (ok && c->type == ZMQ_ROUTER)
         ok = set_int(s, ZMQ_ROUTER_MANDATORY, 1) && set_int(s, ZMQ_SNDHWM, ROUTER_SENDS) &&
              set_int(s, ZMQ_RCVHWM, ROUTER_RECEIVES);
+    if (ok && c->bind)
+        ok = set_int(s, ZMQ_BACKLOG, BACKLOG);
     if (ok && c->type == ZMQ_DEALER)
         ok = set_int(s, ZMQ_IMMEDIATE, 1);
     if (ok && c->type == ZMQ_XPUB)

@@ -48,6 +48,8 @@ class Peer:
         self.socket.linger = 0
         self.socket.set_hwm(0)
         self.socket.rcvtimeo = int(patience * 1000)
+        for option, key in curve.items():  # curve_publickey and so on
+            setattr(self.socket, option, key)
         self.session = self.sent = 0
         self.id = os.urandom(16)
         self.socket.connect(endpoint)

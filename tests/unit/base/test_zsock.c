@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <zmq.h>
 #include <cmocka.h>
@@ -334,6 +337,40 @@ static void test_flush_hands_on_before_closing(void **state)
     farm_close(&f);
 }
 
+/* How many connections may wait at the only listening socket of this process. */
+static uint32_t backlog(void)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        int listens = 0;
+        socklen_t n = sizeof listens;
+        struct tcp_info info = {0};
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) || !listens)
+            continue;
+        n = sizeof info;
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
+        return info.tcpi_sacked; /* of a listening socket */
+    }
+    fail_msg("nothing listens");
+    return 0;
+}
+
+static void test_many_may_connect_at_once(void **state)
+{
+    (void)state;
+    struct farm f;
+    farm_open(&f);
+    struct zsock_config c = {.type = ZMQ_ROUTER, .bind = "tcp://127.0.0.1:*"};
+    assert_int_equal(zsock_open(&f.router, &f.loop, f.context, &c, keep_last, &f, NULL), ERR_OK);
+    unsigned most = 4096;
+    FILE *system = fopen("/proc/sys/net/core/somaxconn", "r");
+    if (system)
+        assert_int_equal(fscanf(system, "%u", &most), 1);
+    if (system)
+        fclose(system);
+    assert_int_equal(backlog(), most < 4096 ? most : 4096);
+    farm_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_says_so),
         cmocka_unit_test(test_publish_and_subscribe),
         cmocka_unit_test(test_flush_hands_on_before_closing),
+        cmocka_unit_test(test_many_may_connect_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
