@@ -5,6 +5,7 @@
  *
  *   oracle_model.c    the picture, and what holds for the order of records
  *   oracle_causes.c   what may come of an input          oracle_outputs.c  what may be said
+ *   oracle_workers.c  what workers may rely on, and what they owe
  *   oracle_rest.c     at boundaries, in the quiet and at the end */
 #ifndef FARM_SIM_ORACLE_H
 #define FARM_SIM_ORACLE_H
@@ -33,6 +34,10 @@ struct seat { /* a session, as WELCOME told it */
     struct resources have;
     struct id128 formers[SIM_WORKERS * 4]; /* ended processes it speaks for */
     uint32_t n_formers;
+    uint64_t hello; /* its number */
+    int64_t heard;  /* by the broker's clock */
+    bool gone;      /* its connection ended */
+    bool gap;       /* frames of it were lost, and it was told */
 };
 struct oracle_cause {
     enum oracle_entry entry;
@@ -57,6 +62,7 @@ struct oracle {
     struct buf text;
     uint64_t feed_next[MODEL_STUDIES];
     bool tainted[MODEL_STUDIES]; /* a proposal came of no sampler: it cannot be replayed */
+    int64_t started;             /* the broker, by its clock */
     bool quiet_checked;
     uint64_t next_fold; /* step from which a boundary is folded again */
 };
@@ -75,6 +81,16 @@ void oracle_publishes(struct sim *s, const struct fx_feed *m, struct str body);
 void oracle_allows(struct sim *s, const struct msg_pull *m);
 void oracle_boundary(struct sim *s); /* a group is durable and told */
 const struct seat *oracle_seat(const struct sim *s, uint64_t session);
+/* A worker speaks for itself and for the processes whose spool it found. */
+bool oracle_speaks_for(const struct seat *x, struct id128 who);
+
+/* ---- oracle_workers.c ---- */
+void oracle_loses(struct sim *s, const struct oracle_cause *c, const struct record *r);
+void oracle_answers(struct sim *s, const struct oracle_cause *c);
+void oracle_worker_says(struct sim *s, struct sim_worker *w, unsigned kind, struct str body);
+/* in_session: of the one that it had before. */
+void oracle_worker_heard(struct sim *s, struct sim_worker *w, bool in_session, unsigned kind,
+                         const union message *m);
 
 /* ---- the others ---- */
 void oracle_ack(struct sim *s, const struct msg_ack *a);     /* a worker gets it */

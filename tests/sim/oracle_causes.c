@@ -52,8 +52,7 @@ const struct seat *oracle_seat(const struct sim *s, uint64_t session)
     return x && x->alive ? x : NULL;
 }
 
-/* A worker speaks for itself and for the processes whose spool it found. */
-static bool speaks_for(const struct seat *x, struct id128 who)
+bool oracle_speaks_for(const struct seat *x, struct id128 who)
 {
     for (uint32_t i = 0; i < x->n_formers; i++)
         if (id128_eq(x->formers[i], who))
@@ -87,6 +86,8 @@ static void add_seat(struct sim *s, const struct oracle_cause *c, uint64_t sessi
                        .role = h->role,
                        .alive = true,
                        .slots = h->slots,
+                       .hello = h->number,
+                       .heard = broker_now(s),
                        .have = {.cpu = (double)INFINITY, .memory = UINT64_MAX}};
     if (h->have.n)
         x->have = h->have.v[0];
@@ -103,6 +104,20 @@ static void end_seats_of(struct oracle *o, struct id128 worker)
     for (struct seat *x; (x = idmap_next(&o->seats, &pos));)
         if (x->role == ROLE_WORKER && id128_eq(x->id, worker))
             x->alive = false;
+}
+
+static void end_connection(struct oracle *o, uint64_t peer)
+{
+    size_t pos = 0;
+    for (struct seat *x; (x = idmap_next(&o->seats, &pos));)
+        x->gone = x->gone || x->peer == peer;
+}
+
+static void note_gap(struct oracle *o, uint64_t session)
+{
+    struct seat *x = session ? idmap_get(&o->seats, session) : NULL;
+    if (x)
+        x->gap = true;
 }
 
 /* ---- cells ---- */
@@ -166,7 +181,7 @@ static void hit_attempt(struct sim *s, const struct oracle_cause *c)
         return;
     const struct life *l = model_life(f, attempt);
     bool current = l && l == &f->lives[f->attempt];
-    if (current && !l->ended && !speaks_for(c->seat, l->who))
+    if (current && !l->ended && !oracle_speaks_for(c->seat, l->who))
         return; /* another's */
     enum cell_event e = CELL_OTHER;
     if (current && c->kind == MSG_REPORT)
@@ -296,13 +311,27 @@ static void check_cause(struct sim *s, const struct oracle_cause *c, const struc
               name, role_name(c->seat->role));
 }
 
+/* The evaluator's own number: both sides of the comparison above have been decoded. */
+static void check_value(struct sim *s, const struct record *r)
+{
+    double x = model_trial(&s->oracle->applied, r->study, r->trial)->x;
+    if (s->malicious || !r->has_value || !isfinite(r->value) || isnan(x))
+        return;
+    double said = child_loss(x, r->step);
+    SIM_CHECK(s, memcmp(&said, &r->value, sizeof said) == 0,
+              "I4: trial %llu/%llu reports %.17g, and %.17g is recorded", ULL(r->study),
+              ULL(r->trial), said, r->value);
+}
+
 static void check_report(struct sim *s, const struct msg_report *m, const struct record *r)
 {
     for (uint32_t i = 0; i < m->points.n; i++) {
         const struct point *p = &m->points.v[i];
         if (p->step == r->step && p->has_value == r->has_value &&
-            (!p->has_value || memcmp(&p->value, &r->value, sizeof r->value) == 0))
+            (!p->has_value || memcmp(&p->value, &r->value, sizeof r->value) == 0)) {
+            check_value(s, r);
             return;
+        }
     }
     sim_fail(s, "I4: a report is recorded that was not made");
 }
@@ -318,7 +347,7 @@ static void check_attempt(struct sim *s, const struct oracle_cause *c, const str
     SIM_CHECK(s, r->study == study && r->trial == trial && f,
               "I5: a %s is recorded with another trial", message_name(c->kind));
     const struct life *l = model_life(f, attempt);
-    SIM_CHECK(s, l && l == &f->lives[f->attempt] && speaks_for(c->seat, l->who),
+    SIM_CHECK(s, l && l == &f->lives[f->attempt] && oracle_speaks_for(c->seat, l->who),
               "I5: a %s of attempt %u is recorded under attempt %u of trial %llu/%llu",
               message_name(c->kind), attempt, r->attempt, ULL(study), ULL(trial));
     if (c->kind == MSG_REPORT)
@@ -343,7 +372,7 @@ static void check_result(struct sim *s, const struct oracle_cause *c)
     const struct msg_final *m = &c->msg->final;
     const struct fate *f = model_trial(&s->oracle->applied, m->study, m->trial);
     const struct life *l = f ? model_life(f, m->attempt) : NULL;
-    if (!l || l != &f->lives[f->attempt] || l->ended || !speaks_for(c->seat, l->who) ||
+    if (!l || l != &f->lives[f->attempt] || l->ended || !oracle_speaks_for(c->seat, l->who) ||
         m->attempt + 1 < f->attempt)
         return;
     bool refused = m->has_step && (m->last_step < 0 || m->last_step > (INT64_C(1) << 53) - 1);
@@ -400,6 +429,7 @@ static void apply_records(struct sim *s, const struct oracle_cause *c)
         check_cause(s, c, &r);
         check_optimizer(s, c, &r);
         check_grant(s, &r);
+        oracle_loses(s, c, &r);
         hit_record(s, c, &r);
         model_apply(s, &o->applied, &r);
         if (c->entry == ENTRY_MESSAGE && c->seat && r.kind != REC_GRANTED)
@@ -416,6 +446,8 @@ static void take_credit(struct sim *s, const struct oracle_cause *c)
     struct seat *x = c->seat ? idmap_get(&s->oracle->seats, c->session) : NULL;
     if (!x)
         return;
+    if (c->kind != MSG_HELLO) /* that makes a new session, or is refused */
+        x->heard = broker_now(s);
     if (c->kind == MSG_CREDIT && x->role == ROLE_WORKER && c->msg->credit.total > x->credit)
         x->credit = c->msg->credit.total;
     if (c->kind == MSG_PULL && x->role == ROLE_OPTIMIZER)
@@ -463,11 +495,18 @@ static void take_messages(struct sim *s, const struct oracle_cause *c)
 void oracle_after(struct sim *s, const struct oracle_cause *c)
 {
     size_t n = s->gather->n_records - c->records;
+    if (c->entry == ENTRY_START)
+        s->oracle->started = broker_now(s);
+    if (c->entry == ENTRY_GAP)
+        note_gap(s->oracle, c->session);
+    if (c->entry == ENTRY_PEER_GONE)
+        end_connection(s->oracle, c->peer);
     if (c->entry == ENTRY_MESSAGE && !n)
         check_result(s, c);
     take_credit(s, c);
     apply_records(s, c);
     take_messages(s, c);
+    oracle_answers(s, c);
     if (c->entry == ENTRY_BAD_FRAME)
         SIM_CHECK(s, !n && s->gather->n_messages == c->messages + 1,
                   "I22: a malformed frame leads to more than one refusal");

@@ -5,7 +5,10 @@
  * made. */
 #include "oracle_model.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "sim.h"
@@ -174,6 +177,16 @@ static void add_request(struct context *k)
     m->requests[m->n_requests++] = k->r->who;
 }
 
+/* The x of {"x":5}. */
+static double point_of(struct str params)
+{
+    char text[32] = "";
+    double x;
+    memcpy(text, params.p, params.n < sizeof text ? params.n : 0);
+    bool ours = sscanf(text, "{\"x\":%lf}", &x) == 1 && x >= 0 && x <= 1e6 && x == floor(x);
+    return ours ? x : (double)NAN;
+}
+
 static void add_trial(struct context *k)
 {
     struct chapter *c = k->c;
@@ -190,7 +203,21 @@ static void add_trial(struct context *k)
         c->cap = c->cap ? 2 * c->cap : 32;
         c->fates = alloc_grow(c->fates, c->cap, sizeof *c->fates);
     }
-    c->fates[c->n++] = (struct fate){.state = TRIAL_QUEUED};
+    c->fates[c->n++] = (struct fate){.state = TRIAL_QUEUED, .x = point_of(k->r->text)};
+}
+
+/* A study of the client's own, as all of a run that no forgery made. */
+static bool is_clients(const struct chapter *c)
+{
+    return c->name[0] == 's' && c->name[1] >= '0' && c->name[1] < '0' + SIM_STUDIES && !c->name[2];
+}
+
+static uint64_t open_attempts(const struct chapter *c)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < c->n; i++)
+        n += is_open(&c->fates[i]);
+    return n;
 }
 
 static void on_granted(struct context *k)
@@ -201,6 +228,8 @@ static void on_granted(struct context *k)
     NEED(k, r->attempt == f->attempt + 1, "I6: an attempt is not the next one");
     NEED(k, f->state == TRIAL_QUEUED, "I6: a trial is granted that is not in line");
     NEED(k, adopt || !k->c->paused, "I6: a trial of a paused study is granted");
+    NEED(k, adopt || !is_clients(k->c) || open_attempts(k->c) < sim_parallel(k->s),
+         "I7: more attempts of a study at once than its `parallel`");
     if (f->cap_lives <= r->attempt) {
         f->cap_lives = f->cap_lives ? 2 * f->cap_lives : 4;
         f->lives = alloc_grow(f->lives, f->cap_lives, sizeof *f->lives);
@@ -276,6 +305,12 @@ static void on_closed(struct context *k, struct life *l)
     end_life(k, l);
 }
 
+/* What a stop makes of a trial that brings no result. A paused one can go on: it does not end. */
+static enum trial_state end_of(unsigned why)
+{
+    return why == STOP_PRUNE ? TRIAL_PRUNED : why == STOP_PAUSE ? TRIAL_PAUSED : TRIAL_CANCELLED;
+}
+
 static void on_finished(struct context *k)
 {
     struct fate *f = k->f;
@@ -284,6 +319,8 @@ static void on_finished(struct context *k)
     NEED(k, trial_state_final(r->code), "I2: an end that is no end");
     NEED(k, open ? r->attempt == f->attempt : r->attempt == 0, "I5: an end of another attempt");
     NEED(k, open || r->code != TRIAL_COMPLETE, "I5: a result without an attempt");
+    NEED(k, f->state != TRIAL_STOPPING || r->code == TRIAL_COMPLETE || r->code == end_of(f->why),
+         "I5: a stop ends otherwise than it was asked for");
     f->crashes += r->number == 1;
     f->lost += r->number == 2;
     NEED(k, f->crashes <= k->s->seed % 4 + 1, "I15: more crashes than there may be");
@@ -317,6 +354,7 @@ static void on_attempt(struct context *k)
     switch (k->r->kind) {
     case REC_STARTED:
         NEED(k, f->state == TRIAL_LEASED, "I5: an attempt starts twice");
+        l->began = true;
         break;
     case REC_REPORTED:
         on_reported(k, l);

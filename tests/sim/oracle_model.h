@@ -17,6 +17,13 @@ struct life { /* an attempt */
     uint8_t close; /* enum close_why + 1 */
     int64_t last_step, checkpoint_step;
     int64_t ended_at; /* virtual time */
+    bool told;        /* its worker has sent its end: behind this HELLO and this BEAT */
+    uint64_t told_hello, told_beat;
+    bool began;      /* STARTED is recorded */
+    bool overlooked; /* some of what its worker said was passed over: the disk was full */
+    bool owes_checkpoint;
+    bool renumbered;   /* its worker was told that it goes on as a later one */
+    int64_t owed_step; /* of the checkpoint that its worker has sent */
 };
 struct fate { /* a trial */
     uint8_t state, why;
@@ -29,6 +36,7 @@ struct fate { /* a trial */
     struct digest resume_digest;
     struct str resume; /* owned; any bytes */
     int64_t ended_at;
+    double x; /* its point; NAN: not one of ours */
 };
 struct chapter { /* a study */
     char *name;

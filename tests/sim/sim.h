@@ -186,7 +186,8 @@ struct sim_worker {
     struct list fetches;
     uint32_t slots;
     struct id128 id;
-    struct buf spool; /* outlives the process: kind (1), length (4), body of each record */
+    uint64_t hello, beat; /* the numbers of those that were sent last */
+    struct buf spool;     /* outlives the process: kind (1), length (4), body of each record */
 };
 void worker_start(struct sim *s, struct sim_worker *w);
 void worker_crash(struct sim *s, struct sim_worker *w);
@@ -200,6 +201,9 @@ void child_line(struct sim *s, struct sim_worker *w, uint64_t run); /* the worke
 void child_rest(struct sim_worker *w, uint64_t run); /* a served one ended its trial */
 void child_kill_all(struct sim_worker *w);
 size_t child_count(const struct sim_worker *w);
+/* One runs for this attempt, that was not told to end by a signal. */
+bool child_runs(const struct sim_worker *w, uint64_t study, uint64_t trial, uint32_t attempt);
+double child_loss(double x, int64_t step); /* what is reported of a point */
 
 /* ---- sim_optimizer.c, sim_script.c, sim_client.c, sim_malice.c ---- */
 
@@ -215,6 +219,7 @@ void optimizer_crash(struct sim *s, struct sim_optimizer *o);
 void script_start(struct sim *s, struct sim_optimizer *o);
 void script_stop(struct sim_optimizer *o);
 uint64_t sim_trials(const struct sim *s, int study); /* that a study is to make */
+uint64_t sim_parallel(const struct sim *s);          /* attempts of a study at once */
 
 struct sim_client {
     struct sim_node node;

@@ -91,6 +91,7 @@ void broker_bad_frame(struct sim *s, uint64_t peer, uint64_t session, unsigned k
 void broker_gap(struct sim *s, uint64_t peer, uint64_t session)
 {
     struct oracle_cause c = begin(s, ENTRY_GAP);
+    c.session = session;
     farm_on_gap(s->farm, peer, session, s->gather);
     oracle_after(s, &c);
 }
@@ -98,6 +99,7 @@ void broker_gap(struct sim *s, uint64_t peer, uint64_t session)
 void broker_peer_gone(struct sim *s, uint64_t peer)
 {
     struct oracle_cause c = begin(s, ENTRY_PEER_GONE);
+    c.peer = peer;
     farm_on_peer_gone(s->farm, broker_now(s), peer, s->gather);
     oracle_after(s, &c);
     pump(s);
@@ -179,8 +181,10 @@ static void on_committed(struct sim *s, struct sim_event *e)
     }
     struct effects *fx = s->flight;
     s->flight = NULL;
-    oracle_commits(s, fx);
-    disk_commit(s, fx);
+    if (effects_writes(fx)) {
+        oracle_commits(s, fx);
+        disk_commit(s, fx);
+    }
     send_group(s, fx);
     take_answers(s, fx);
     effects_drop(s, fx);
@@ -262,7 +266,7 @@ void broker_crash_in_commit(struct sim *s, bool kept)
 {
     if (!s->farm)
         return;
-    if (s->flight && kept && !s->disk_full) {
+    if (s->flight && kept && !s->disk_full && effects_writes(s->flight)) {
         oracle_commits(s, s->flight);
         disk_commit(s, s->flight);
     }

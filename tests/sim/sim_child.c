@@ -10,6 +10,8 @@
 #include "alloc.h"
 #include "oracle.h"
 
+#define BURST 300
+
 enum child_ending {
     ENDS_BY_EXIT, /* status 0 behind the last step */
     ENDS_BY_RESULT,
@@ -27,9 +29,11 @@ struct sim_child {
     uint32_t attempt;
     int64_t pause, first;
     int steps, said;
-    double height;
+    double x;
     enum child_ending ending;
     bool deaf, gone, served, checkpoints;
+    bool wanders; /* says earlier steps again */
+    int burst_at; /* says very many steps at once behind this one; 0: none */
 };
 
 static struct sim_child *find(struct sim_worker *w, uint64_t run)
@@ -90,26 +94,40 @@ static void say(struct sim *s, const struct sim_child *c, const char *line, int 
     worker_on_child_line(w->core, worker_now(s, w), c->run, str_make(line, (size_t)n), &w->out);
 }
 
-static double loss_of(const struct sim_child *c)
+double child_loss(double x, int64_t step)
 {
-    return c->height + 1.0 / (1 + c->said + (double)c->first);
+    return fabs(x - 3e5) / 1e6 + 1.0 / (1 + (double)step);
 }
 
-static void say_step(struct sim *s, struct sim_child *c, int64_t step)
+static double loss_of(const struct sim_child *c)
 {
-    char line[160];
+    return child_loss(c->x, c->first + c->said);
+}
+
+static void say_value(struct sim *s, const struct sim_child *c, int64_t step)
+{
+    char line[96];
     int n;
     if (c->ending == ENDS_NAN && c->said == c->steps)
         n = snprintf(line, sizeof line, "{\"step\":%lld,\"loss\":NaN}", (long long)step);
     else
         n = snprintf(line, sizeof line, "{\"step\":%lld,\"loss\":%.17g}", (long long)step,
-                     loss_of(c));
+                     child_loss(c->x, step));
     say(s, c, line, n);
+}
+
+static void say_step(struct sim *s, const struct sim_child *c)
+{
+    char line[160];
+    int64_t step = c->first + c->said;
+    say_value(s, c, step);
+    if (c->wanders && sim_chance(s, 0.3))
+        say_value(s, c, step - sim_between(s, 0, c->said - 1));
     if (!c->checkpoints || c->said % 2)
         return;
-    n = snprintf(line, sizeof line, "{\"checkpoint\":\"ck/%llu/%llu/%u/%lld\",\"step\":%lld}",
-                 (unsigned long long)c->study, (unsigned long long)c->trial, c->attempt,
-                 (long long)step, (long long)step);
+    int n = snprintf(line, sizeof line, "{\"checkpoint\":\"ck/%llu/%llu/%u/%lld\",\"step\":%lld}",
+                     (unsigned long long)c->study, (unsigned long long)c->trial, c->attempt,
+                     (long long)step, (long long)step);
     say(s, c, line, n);
 }
 
@@ -137,6 +155,16 @@ static bool say_last(struct sim *s, const struct sim_child *c)
     return true;
 }
 
+/* More than a worker keeps, all in one read. */
+static void say_burst(struct sim *s, struct sim_child *c)
+{
+    c->steps += BURST;
+    for (int i = 0; i < BURST; i++) {
+        c->said++;
+        say_value(s, c, c->first + c->said);
+    }
+}
+
 static void on_say(struct sim *s, struct sim_event *e)
 {
     struct sim_child *c = of_event(s, e);
@@ -147,7 +175,9 @@ static void on_say(struct sim *s, struct sim_event *e)
     oracle_child_lives(s, w, c->study, c->trial, c->attempt);
     if (c->said < c->steps) {
         c->said++;
-        say_step(s, c, c->first + c->said);
+        say_step(s, c);
+        if (c->said == c->burst_at)
+            say_burst(s, c);
         later(s, c, c->pause, on_say);
     } else if (say_last(s, c)) {
         worker_work(s, w); /* a served one may be at rest behind this */
@@ -206,13 +236,16 @@ void child_spawn(struct sim *s, struct sim_worker *w, const struct worker_run *r
         .attempt = r->attempt,
         .generation = w->node.generation,
         .first = r->resume.n ? r->resume_step : 0,
-        .height = r->spec->space->n ? fabs(r->point[0] - 3e5) / 1e6 : 0,
+        .x = r->spec->space->n ? r->point[0] : 3e5,
         .served = served,
         .checkpoints = sim_chance(s, 0.3),
+        .wanders = sim_chance(s, 0.1),
         .ending = ending(s, served),
         .deaf = sim_chance(s, s->plan.rate[FAULT_CHILD_DEAF]),
     };
     c->steps = c->ending == ENDS_SILENT ? 0 : (int)sim_between(s, 1, 12);
+    if (c->steps && sim_chance(s, 0.02))
+        c->burst_at = sim_chance(s, 0.5) ? 1 : (int)sim_between(s, 1, c->steps);
     c->pause = sim_between(s, 5 * MS, sim_chance(s, 0.1) ? 12 * SEC : 1500 * MS);
     list_push(&w->children, &c->link);
     later(s, c, sim_between(s, 1 * MS, 30 * MS), on_spawned);
@@ -249,6 +282,16 @@ void child_kill_all(struct sim_worker *w)
     LIST_FOREACH_SAFE (it, next, &w->children) {
         bury(CONTAINER_OF(it, struct sim_child, link));
     }
+}
+
+bool child_runs(const struct sim_worker *w, uint64_t study, uint64_t trial, uint32_t attempt)
+{
+    LIST_FOREACH (it, &w->children) {
+        const struct sim_child *c = CONTAINER_OF(it, struct sim_child, link);
+        if (c->study == study && c->trial == trial && c->attempt == attempt && !c->gone)
+            return true;
+    }
+    return false;
 }
 
 size_t child_count(const struct sim_worker *w)

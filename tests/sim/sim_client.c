@@ -17,6 +17,11 @@ uint64_t sim_trials(const struct sim *s, int study)
     return 15 + (s->seed * 7 + (uint64_t)study * 13) % 35;
 }
 
+uint64_t sim_parallel(const struct sim *s)
+{
+    return s->seed / 3 % 2 ? 5 : 100000;
+}
+
 static void make_spec(const struct sim *s, int study, bool changed, struct buf *out)
 {
     static const char *const samplers[] = {"random", "tpe"};
@@ -28,11 +33,11 @@ static void make_spec(const struct sim *s, int study, bool changed, struct buf *
                "{\"study\":\"s%d\",\"objective\":{\"command\":[\"./f\"],\"metric\":\"loss\","
                "\"grace\":2,\"timeout\":%d%s},\"space\":{\"x\":{\"int\":[0,1000000]}},"
                "\"sampler\":{\"name\":\"%s\"},\"stop\":{\"trials\":%llu},\"retries\":%d,"
-               "\"retry_delay\":%d,\"parallel\":%d,\"ahead\":%d,\"priority\":%d}",
+               "\"retry_delay\":%d,\"parallel\":%llu,\"ahead\":%d,\"priority\":%d}",
                study, 60 + (int)(s->seed % 3) * 30, extra[(s->seed + (uint64_t)study) % 3],
                samplers[tpe], (unsigned long long)sim_trials(s, study), (int)(s->seed % 4),
-               (int)(s->seed / 4 % 3 * 5), s->seed / 3 % 2 ? 5 : 100000, (int)(s->seed / 5 % 3),
-               changed ? 1 : 0);
+               (int)(s->seed / 4 % 3 * 5), (unsigned long long)sim_parallel(s),
+               (int)(s->seed / 5 % 3), changed ? 1 : 0);
 }
 
 /* The digest of the search part, as the command line computes it. */

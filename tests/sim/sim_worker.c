@@ -230,6 +230,7 @@ static void carry_out(struct sim *s, struct sim_worker *w, const struct worker_f
 {
     switch (fx->kind) {
     case WFX_SEND:
+        oracle_worker_says(s, w, fx->message, fx->body);
         net_send(s, &w->node, fx->session, fx->message, fx->body);
         break;
     case WFX_FETCH_SPEC:
@@ -317,8 +318,10 @@ static void on_receive(struct sim *s, struct sim_node *n, uint64_t session, unsi
         on_blob(s, w, &m->blob);
         return;
     }
+    bool told = session && session == worker_session(w->core);
     worker_on_message(w->core, worker_now(s, w), session, kind, m, &w->out);
     worker_work(s, w);
+    oracle_worker_heard(s, w, told, kind, m);
 }
 
 static void on_connected(struct sim *s, struct sim_node *n)
@@ -372,6 +375,7 @@ void worker_start(struct sim *s, struct sim_worker *w)
     w->core = worker_new(&c, worker_now(s, w));
     worker_out_init(&w->out);
     w->wake = CLOCK_NEVER;
+    w->hello = w->beat = 0;
     list_init(&w->children);
     list_init(&w->fetches);
     restore(s, w);
