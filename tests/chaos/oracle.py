@@ -51,7 +51,7 @@ class WorkerTrace:
     """What one worker process sent and was told."""
 
     def __init__(self, path):
-        self.path, self.peer = path, None
+        self.path, self.peer, self.formers = path, None, set()
         self.points = collections.defaultdict(dict)     # attempt: {step: value}
         self.checkpoints = collections.defaultdict(dict)  # attempt: {step: uri}
         self.finals, self.acks, self.assigns, self.adopted, self.welcomes = {}, [], [], [], []
@@ -62,6 +62,11 @@ class WorkerTrace:
 
     def on_hello(self, _, m):
         self.peer = m["peer"]
+        self.formers |= {f["peer"] for f in m.get("former", ())}
+
+    def speaks_for(self, who):
+        """Itself, or an ended process whose spool it found: what that one was granted goes on here."""
+        return who == self.peer or who in self.formers
 
     def on_credit(self, session, m):
         self.credit[session] = max(self.credit[session], m.get("total", 0))
@@ -166,7 +171,7 @@ def check_workers(j, v, dir_, attempts):
             owners[attempt_of(m)].add(w.peer)
         for key in w.adopted:
             grant = attempts.granted.get(key)
-            v.check("I9", grant and grant["code"] == 1 and grant.get("who") == w.peer, lambda: f"{path}: adopted as {key}")
+            v.check("I9", grant and grant["code"] == 1 and w.speaks_for(grant.get("who")), lambda: f"{path}: adopted as {key}")
         for m in w.welcomes:
             v.check("I9", m.get("seq", 0) <= j.last, lambda: f"{path}: WELCOME says {m.get('seq')}, the journal ends at {j.last}")
         for session, n in w.granted.items():
