@@ -67,11 +67,12 @@ static err_t check_length(int fd, const char *file, off_t size, struct errmsg *e
         return ERR_OK;
     uint64_t page = (uint64_t)h[16] << 8 | h[17];
     uint64_t pages = (uint64_t)h[28] << 24 | (uint64_t)h[29] << 16 | (uint64_t)h[30] << 8 | h[31];
-    if ((page == 1 ? 65536 : page) * pages <= (uint64_t)size)
+    uint64_t whole = (page == 1 ? 65536 : page) * pages;
+    if (whole <= (uint64_t)size)
         return ERR_OK;
     return errmsg_set(em, ERR_CORRUPT,
                       "%s is cut off: %llu bytes of %llu are there (it was not changed)", file,
-                      (unsigned long long)size, (unsigned long long)(page * pages));
+                      (unsigned long long)size, (unsigned long long)whole);
 }
 
 err_t dbguard_place(const char *file, struct errmsg *em)
