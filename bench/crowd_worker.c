@@ -49,9 +49,9 @@ static bool say(struct crowd_worker *w, unsigned kind, const void *m)
     struct frame f = {.major = PROTO_MAJOR,
                       .kind = (uint8_t)kind,
                       .session = w->session,
-                      .seq = w->sent + 1,
-                      .seen = w->seen,
                       .body = buf_str(&c->body)};
+    struct sequence before = w->sequence;
+    sequence_stamp(&w->sequence, &f);
     buf_clear(&c->frame);
     frame_write(&c->frame, &f);
     REQUIRE(buf_ok(&c->frame));
@@ -59,7 +59,8 @@ static bool say(struct crowd_worker *w, unsigned kind, const void *m)
     do
         n = zmq_send(w->socket, c->frame.p, c->frame.n, ZMQ_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    w->sent += n >= 0;
+    if (n < 0)
+        w->sequence = before;
     return n >= 0;
 }
 
@@ -85,7 +86,7 @@ static void greet(struct crowd_worker *w, int64_t now)
     m.held.v = &held;
     m.held.n = w->attempt != CROWD_IDLE;
     w->state = CROWD_GREETING;
-    w->session = w->sent = w->seen = 0;
+    w->session = 0;
     w->hello_again = now + jitter(w->crowd, HELLO_PATIENCE);
     say(w, MSG_HELLO, &m);
 }
@@ -235,8 +236,6 @@ static void on_welcome(struct crowd_worker *w, const struct msg_welcome *m, int6
     w->state = CROWD_UP;
     w->session = m->session;
     w->timeline = m->timeline;
-    w->sent = 0;
-    w->seen = 1;
     w->beats = w->credit = w->granted = 0;
     w->beat_ns = m->beat_ms * NS_PER_MS;
     w->next_beat = now + jitter(w->crowd, w->beat_ns);
@@ -334,16 +333,6 @@ static void on_message(struct crowd_worker *w, unsigned kind, const union messag
     }
 }
 
-/* True if frames are missing. */
-static bool follow(struct crowd_worker *w, const struct frame *f)
-{
-    if (w->state != CROWD_UP || f->session != w->session || !f->seq)
-        return false;
-    bool gap = f->seq > w->seen + 1;
-    w->seen = f->seq > w->seen ? f->seq : w->seen;
-    return gap;
-}
-
 static void on_frame(struct crowd_worker *w, struct str bytes)
 {
     struct crowd *c = w->crowd;
@@ -353,7 +342,7 @@ static void on_frame(struct crowd_worker *w, struct str bytes)
         CROWD_ADD(c->tally->refused, 1);
         return;
     }
-    bool gap = follow(w, &f);
+    bool gap = sequence_follow(&w->sequence, &f);
     bool old = f.session != w->session && f.kind != MSG_WELCOME;
     if (old || !message_known(f.kind))
         return;

@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "message.h"
 #include "rng.h"
+#include "sequence.h"
 
 #define CROWD_FLYING 64 /* REPORTs without ACK */
 
@@ -32,7 +33,8 @@ struct crowd_worker {
     struct heap_node timer;
     struct id128 id;
     enum crowd_state state;
-    uint64_t session, sent, seen; /* seen: the broker's last sequence number */
+    uint64_t session;
+    struct sequence sequence;
     uint64_t hellos, timeline, epoch, beats, credit, granted;
     int64_t beat_ns, next_beat, heard, hello_again, next_report;
     enum crowd_attempt attempt;

@@ -23,6 +23,7 @@
 #include "frame.h"
 #include "hash.h"
 #include "linkkey.h"
+#include "sequence.h"
 
 #define HELLO_AGAIN_NS (2 * NS_PER_S)
 #define LOOK_NS        (500 * NS_PER_MS)
@@ -34,9 +35,9 @@ struct brokerlink {
     char *endpoint;
     void *context, *socket, *monitor;
     struct id128 peer;
-    uint64_t session;           /* 0 = none */
-    uint64_t out_session, sent; /* of the last frame sent: frames count from 1 in each session */
-    uint64_t seen, head, beats;
+    uint64_t session; /* 0 = none */
+    struct sequence sequence;
+    uint64_t head, beats;
     int64_t beat_ns, beat_at, hello_at, heard_at;
     uint64_t hello_number; /* of the last HELLO: an older one's WELCOME names a dead session */
     bool welcomed;         /* ever */
@@ -50,19 +51,12 @@ struct brokerlink {
 
 static void link_write(struct brokerlink *l, uint64_t session, unsigned kind, const void *msg)
 {
-    if (session != l->out_session) {
-        l->out_session = session;
-        l->sent = 0;
-    }
     buf_clear(&l->body);
     buf_clear(&l->out);
     message_encode(&l->body, kind, msg);
-    struct frame f = {.major = PROTO_MAJOR,
-                      .kind = (uint8_t)kind,
-                      .session = session,
-                      .seq = ++l->sent,
-                      .seen = l->seen,
-                      .body = buf_str(&l->body)};
+    struct frame f = {
+        .major = PROTO_MAJOR, .kind = (uint8_t)kind, .session = session, .body = buf_str(&l->body)};
+    sequence_stamp(&l->sequence, &f);
     frame_write(&l->out, &f);
     /* A full queue of a broker that is away is like a lost connection: the beats find out. */
     if (buf_ok(&l->body) && buf_ok(&l->out))
@@ -153,8 +147,7 @@ static bool receive(struct brokerlink *l, struct link_incoming *in, int64_t now,
     if (frame_read(&f, bytes, FRAME_LIMIT, NULL))
         return false; /* an empty delimiter or no frame of ours: as if nothing had come */
     l->heard_at = now;
-    if (f.seq > l->seen)
-        l->seen = f.seq;
+    (void)sequence_follow(&l->sequence, &f); /* its requests are asked again by time alone */
     if (message_decode(&in->m, f.kind, f.body, &l->arena, NULL))
         return false;
     in->event = LINK_MESSAGE;

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "codec.h"
 #include "frame.h"
+#include "sequence.h"
 
 #define QUEUE_BYTES (32u << 20)
 
@@ -19,21 +20,8 @@ struct dealer {
     struct dealer_events e;
     struct arena arena;
     struct buf frame;
-    uint64_t out_session, out_seq; /* of the last frame sent */
-    uint64_t in_session, in_seq;   /* of the last frame received */
+    struct sequence sequence;
 };
-
-static bool lost_frames(struct dealer *d, const struct frame *f)
-{
-    if (!f->seq || f->session < d->in_session) /* a refusal, or a late one of an older session */
-        return false;
-    bool same = f->session == d->in_session;
-    bool gap = same && f->session != 0 && d->in_seq != 0 && f->seq > d->in_seq + 1;
-    if (!same || f->seq > d->in_seq)
-        d->in_seq = f->seq;
-    d->in_session = f->session;
-    return gap;
-}
 
 static void on_frame(void *self, struct str peer, struct str bytes)
 {
@@ -46,7 +34,7 @@ static void on_frame(void *self, struct str peer, struct str bytes)
         d->e.malformed(d->e.self, em.text);
         return;
     }
-    bool gap = lost_frames(d, &f);
+    bool gap = sequence_follow(&d->sequence, &f);
     if (f.major != PROTO_MAJOR && f.kind != MSG_ERROR) {
         d->e.malformed(d->e.self, "the broker speaks another major version of the protocol");
         return;
@@ -66,7 +54,7 @@ static void on_frame(void *self, struct str peer, struct str bytes)
 static void on_watch(void *self, bool connected)
 {
     struct dealer *d = self;
-    d->out_session = d->in_session = d->in_seq = d->out_seq = 0;
+    d->sequence = (struct sequence){0};
     d->e.connected(d->e.self, connected);
 }
 
@@ -99,16 +87,9 @@ err_t dealer_open(struct dealer **out, struct loop *l, void *zmq_context,
 
 bool dealer_send(struct dealer *d, uint64_t session, unsigned kind, struct str body)
 {
-    if (session != d->out_session) {
-        d->out_session = session;
-        d->out_seq = 0;
-    }
-    struct frame f = {.major = PROTO_MAJOR,
-                      .kind = (uint8_t)kind,
-                      .session = session,
-                      .seq = ++d->out_seq,
-                      .seen = session == d->in_session ? d->in_seq : 0,
-                      .body = body};
+    struct frame f = {
+        .major = PROTO_MAJOR, .kind = (uint8_t)kind, .session = session, .body = body};
+    sequence_stamp(&d->sequence, &f);
     buf_clear(&d->frame);
     frame_write(&d->frame, &f);
     return buf_ok(&d->frame) && zsock_send(d->sock, (struct str){0}, buf_str(&d->frame));

@@ -23,6 +23,7 @@
 #include "list.h"
 #include "rng.h"
 #include "seqcount.h"
+#include "sequence.h"
 #include "sim_cells.h"
 #include "sim_faults.h"
 #include "worker_core.h"
@@ -108,9 +109,9 @@ struct sim_node { /* a peer of the broker */
     int64_t lossy_until[2], repeats_until[2], lost_until[2]; /* windows of faults */
     int64_t paused_until;
     struct sim_clock clock;
-    int64_t stood;                                     /* how long it stood still, in all */
-    uint64_t out_session, out_seq, in_session, in_seq; /* as the real sockets count */
-    bool gap, repeated;                                /* of the frame that is read now */
+    int64_t stood; /* how long it stood still, in all */
+    struct sequence sequence;
+    bool gap, repeated; /* of the frame that is read now */
     sim_receive *receive;
     void (*on_connected)(struct sim *s, struct sim_node *n);
     void (*on_disconnected)(struct sim *s, struct sim_node *n);

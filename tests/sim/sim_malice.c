@@ -35,7 +35,7 @@ static void send_frame(struct sim *s, struct sim_node *n, uint64_t session, unsi
 static void say(struct sim *s, struct sim_node *n, unsigned kind, const union message *m)
 {
     struct buf b;
-    uint64_t session = n == &s->stranger.node ? s->stranger.session : n->out_session;
+    uint64_t session = n == &s->stranger.node ? s->stranger.session : n->sequence.out_session;
     buf_init(&b, 0);
     message_encode(&b, kind, m);
     if (buf_ok(&b))
@@ -303,7 +303,7 @@ void malice_garbage(struct sim *s, struct rng *r)
         message_sample(&m, kind, r, &s->scratch2);
         buf_init(&b, 0);
         message_encode(&b, kind, &m);
-        uint64_t session = rng_unit(r) < 0.5 ? s->stranger.session : n->out_session;
+        uint64_t session = rng_unit(r) < 0.5 ? s->stranger.session : n->sequence.out_session;
         if (buf_ok(&b))
             send_frame(s, n, session, kind, buf_str(&b));
         buf_fini(&b);

@@ -43,7 +43,7 @@ static void try_connect(struct sim *s, struct sim_event *e)
     n->connected = true;
     n->peer = new_peer(s, n);
     n->last_arrival[0] = n->last_arrival[1] = s->now;
-    n->out_session = n->in_session = n->in_seq = n->out_seq = 0;
+    n->sequence = (struct sequence){0};
     sim_step(s);
     n->on_connected(s, n);
 }
@@ -143,16 +143,9 @@ void net_send(struct sim *s, struct sim_node *n, uint64_t session, unsigned kind
 {
     if (!n->connected)
         return;
-    if (session != n->out_session) {
-        n->out_session = session;
-        n->out_seq = 0;
-    }
-    struct frame f = {.major = PROTO_MAJOR,
-                      .kind = (uint8_t)kind,
-                      .session = session,
-                      .seq = ++n->out_seq,
-                      .seen = session == n->in_session ? n->in_seq : 0,
-                      .body = body};
+    struct frame f = {
+        .major = PROTO_MAJOR, .kind = (uint8_t)kind, .session = session, .body = body};
+    sequence_stamp(&n->sequence, &f);
     struct str bytes = make_frame(s, &f);
     keep_frame(s, bytes);
     post(s, n, TO_BROKER, bytes);
@@ -264,18 +257,6 @@ static void on_broker_receives(struct sim *s, struct sim_event *e)
         broker_input(s, e->a, f.session, f.kind, &m);
 }
 
-static bool lost_frames(struct sim_node *n, const struct frame *f)
-{
-    if (!f->seq || f->session < n->in_session) /* a refusal, or a late one of an older session */
-        return false;
-    bool same = f->session == n->in_session;
-    bool gap = same && f->session != 0 && n->in_seq != 0 && f->seq > n->in_seq + 1;
-    if (!same || f->seq > n->in_seq)
-        n->in_seq = f->seq;
-    n->in_session = f->session;
-    return gap;
-}
-
 static void on_node_receives(struct sim *s, struct sim_event *e)
 {
     struct sim_node *n = e->who;
@@ -291,8 +272,8 @@ static void on_node_receives(struct sim *s, struct sim_event *e)
     trace_frame(s, e);
     SIM_CHECK(s, frame_read(&f, str_make(e->bytes, e->n), FRAME_LIMIT, &em) == ERR_OK,
               "I22: the broker sent no frame: %s", em.text);
-    n->repeated = f.seq && f.session == n->in_session && f.seq <= n->in_seq;
-    n->gap = lost_frames(n, &f);
+    n->repeated = f.seq && f.session == n->sequence.in_session && f.seq <= n->sequence.in;
+    n->gap = sequence_follow(&n->sequence, &f);
     arena_clear(&s->scratch);
     SIM_CHECK(s, message_decode(&m, f.kind, f.body, &s->scratch, &em) == ERR_OK,
               "I22: the broker's %s cannot be decoded: %s", message_name(f.kind), em.text);

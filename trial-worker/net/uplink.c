@@ -10,6 +10,7 @@
 
 #include "alloc.h"
 #include "frame.h"
+#include "sequence.h"
 
 #include <zmq.h>
 
@@ -22,26 +23,12 @@ struct uplink {
     struct uplink_events e;
     struct arena arena;
     struct buf frame, body;
-    uint64_t out_session, out_seq; /* of the last frame sent */
-    uint64_t in_session, in_seq;   /* of the last frame received */
+    struct sequence sequence;
 };
 
 static void malformed(struct uplink *u, const char *why)
 {
     u->e.malformed(u->e.self, why);
-}
-
-/* Follows the broker's numbering; true if frames are missing. */
-static bool lost_frames(struct uplink *u, const struct frame *f)
-{
-    if (!f->seq || f->session < u->in_session) /* a refusal, or a late one of an older session */
-        return false;
-    bool same = f->session == u->in_session;
-    bool gap = same && f->session != 0 && u->in_seq != 0 && f->seq > u->in_seq + 1;
-    if (!same || f->seq > u->in_seq)
-        u->in_seq = f->seq;
-    u->in_session = f->session;
-    return gap;
 }
 
 static void on_frame(void *self, struct str peer, struct str bytes)
@@ -55,7 +42,7 @@ static void on_frame(void *self, struct str peer, struct str bytes)
         malformed(u, em.text);
         return;
     }
-    bool gap = lost_frames(u, &f);
+    bool gap = sequence_follow(&u->sequence, &f);
     if (f.major != PROTO_MAJOR && f.kind != MSG_ERROR) {
         malformed(u, "the broker speaks another major version of the protocol");
         return;
@@ -75,7 +62,7 @@ static void on_frame(void *self, struct str peer, struct str bytes)
 static void on_watch(void *self, bool connected)
 {
     struct uplink *u = self;
-    u->out_session = u->in_session = u->in_seq = u->out_seq = 0;
+    u->sequence = (struct sequence){0};
     u->e.connected(u->e.self, connected);
 }
 
@@ -110,16 +97,9 @@ err_t uplink_open(struct uplink **out, struct loop *l, void *zmq_context,
 
 bool uplink_send(struct uplink *u, uint64_t session, unsigned kind, struct str body)
 {
-    if (session != u->out_session) {
-        u->out_session = session;
-        u->out_seq = 0;
-    }
-    struct frame f = {.major = PROTO_MAJOR,
-                      .kind = (uint8_t)kind,
-                      .session = session,
-                      .seq = ++u->out_seq,
-                      .seen = session == u->in_session ? u->in_seq : 0,
-                      .body = body};
+    struct frame f = {
+        .major = PROTO_MAJOR, .kind = (uint8_t)kind, .session = session, .body = body};
+    sequence_stamp(&u->sequence, &f);
     buf_clear(&u->frame);
     frame_write(&u->frame, &f);
     return buf_ok(&u->frame) && zsock_send(u->sock, (struct str){0}, buf_str(&u->frame));
