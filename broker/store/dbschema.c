@@ -3,8 +3,7 @@
  * docs/sql.md. Views are made anew at every start, so a newer broker may give them more columns
  * without a new version of the tables.
  *
- * trial_row.resume is the place of a checkpoint and, behind a line feed, the digest of what stands
- * there. Numbers of 64 bits are stored as SQLite's signed ones. study_row.held says that a study is
+ * Numbers of 64 bits are stored as SQLite's signed ones. study_row.held says that a study is
  * paused; its `paused`, like the columns around it, counts trials. */
 #include "dbschema.h"
 
@@ -47,7 +46,7 @@ static const char tables[] =
     "INTEGER,"
     " signal INTEGER, worker BLOB, resume_step INTEGER, params TEXT, why_text TEXT, metrics TEXT, "
     "error TEXT,"
-    " resume TEXT, decide TEXT, PRIMARY KEY(study, number)) WITHOUT ROWID;"
+    " resume TEXT, decide TEXT, resume_digest BLOB, PRIMARY KEY(study, number)) WITHOUT ROWID;"
     "CREATE TABLE worker_row(id BLOB PRIMARY KEY, name TEXT, host TEXT, state INTEGER NOT NULL, "
     "slots INTEGER,"
     " running INTEGER, cpu REAL, gpu INTEGER, memory INTEGER, labels TEXT, software TEXT, pid "
@@ -116,10 +115,8 @@ static const char view_trial[] = "CREATE VIEW trial AS SELECT s.name AS study, t
                                                            " t.draw, t.based_on, t.behind, " CASE(
                                                                "CASE t.state WHEN 3 THEN t.why END",
                                                                STOP_WHYS) " AS stopping,"
-                                                                          " substr(t.resume, 1, "
-                                                                          "instr(t.resume || "
-                                                                          "char(10), char(10)) "
-                                                                          "- 1) AS checkpoint, "
+                                                                          " t.resume AS "
+                                                                          "checkpoint, "
                                                                           "t.resume_step AS "
                                                                           "checkpoint_step, t.seq"
                                                                           " FROM trial_row t JOIN "
@@ -202,7 +199,8 @@ static err_t make(sqlite3 *db, const char *file, struct errmsg *em)
 static const char *const upgrades[DB_VERSION + 1] = {
     [2] = "ALTER TABLE study_row ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
           "PRAGMA user_version = 2;",
-    [3] = "ALTER TABLE study_row ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;" REPORT_INDEX
+    [3] = "ALTER TABLE study_row ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;"
+          "ALTER TABLE trial_row ADD COLUMN resume_digest BLOB;" REPORT_INDEX
           "PRAGMA user_version = 3;",
 };
 

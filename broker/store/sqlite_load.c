@@ -123,18 +123,6 @@ static void read_trial_head(sqlite3_stmt *st, struct trial_image *t)
     t->spec_number = (uint32_t)sqlite3_column_int64(st, 11);
 }
 
-static void read_resume(struct str text, struct trial_image *t)
-{
-    const char *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
-    t->resume = text;
-    if (!end)
-        return;
-    t->resume.n = (size_t)(end - text.p);
-    struct str hex = str_make(end + 1, text.n - t->resume.n - 1);
-    if (!str_from_hex(hex, t->resume_digest.b, sizeof t->resume_digest.b))
-        t->resume_digest = (struct digest){{0}};
-}
-
 /* What a final trial does not need in memory. */
 static void read_trial_rest(sqlite3_stmt *st, struct trial_image *t, int64_t decide[DB_DECIDE])
 {
@@ -153,9 +141,10 @@ static void read_trial_rest(sqlite3_stmt *st, struct trial_image *t, int64_t dec
     t->why_text = column_text(st, 27);
     t->metrics = column_text(st, 28);
     t->error = column_text(st, 29);
-    read_resume(column_text(st, 30), t);
+    t->resume = column_text(st, 30);
     t->n_decide = db_decide(st, 31, decide);
     t->decide = decide;
+    column_bytes(st, 32, t->resume_digest.b, sizeof t->resume_digest.b);
 }
 
 static void read_trial_main(sqlite3_stmt *st, struct trial_image *t)

@@ -7,8 +7,7 @@
 
 #include <stdio.h>
 
-#define BLOB_PIECE   131072u
-#define RESUME_BYTES 4096u
+#define BLOB_PIECE 131072u
 
 static void bind_text(sqlite3_stmt *st, int i, struct str s)
 {
@@ -86,26 +85,11 @@ static void bind_decide(sqlite3_stmt *st, int i, const struct trial_image *t)
         sqlite3_bind_null(st, i);
 }
 
-/* The checkpoint's place, and on a line of its own the digest of what stands there. */
-static void bind_resume(sqlite3_stmt *st, int i, const struct trial_image *t,
-                        char scratch[RESUME_BYTES])
-{
-    static const struct digest none;
-    if (digest_eq(t->resume_digest, none) || t->resume.n + HEX_SIZE(32) >= RESUME_BYTES) {
-        bind_text(st, i, t->resume);
-        return;
-    }
-    memcpy(scratch, t->resume.p, t->resume.n);
-    scratch[t->resume.n] = '\n';
-    str_hex(scratch + t->resume.n + 1, t->resume_digest.b, sizeof t->resume_digest.b);
-    bind_text(st, i, str_of(scratch));
-}
-
 static int write_trial(struct db *d, const struct trial_image *t)
 {
-    char resume[RESUME_BYTES];
     sqlite3_stmt *st = db_use(d, DB_TRIAL);
     static const struct id128 none;
+    static const struct digest undigested;
     int64_t head[] = {
         (int64_t)t->study, (int64_t)t->number, (int64_t)t->seq, t->state,         t->why,
         t->last_close,     flags_of(t),        t->attempt,      t->final_attempt, t->lost,
@@ -131,8 +115,12 @@ static int write_trial(struct db *d, const struct trial_image *t)
     bind_text(st, i++, t->why_text);
     bind_text(st, i++, t->metrics);
     bind_text(st, i++, t->error);
-    bind_resume(st, i++, t, resume);
-    bind_decide(st, i, t);
+    bind_text(st, i++, t->resume);
+    bind_decide(st, i++, t);
+    if (digest_eq(t->resume_digest, undigested))
+        sqlite3_bind_null(st, i);
+    else
+        sqlite3_bind_blob(st, i, t->resume_digest.b, sizeof t->resume_digest.b, SQLITE_STATIC);
     return step(st);
 }
 

@@ -153,7 +153,7 @@ static err_t see_trial(void *self, const struct trial_image *i, struct errmsg *e
     assert_int_equal(i->n_decide, 2);
     assert_int_equal(i->decide[1], 27);
     if (i->has_resume) {
-        assert_true(str_is(i->resume, "/shared/c"));
+        assert_true(str_is(i->resume, "/shared/a\nb"));
         assert_int_equal(i->resume_step, 4);
         assert_true(digest_eq(i->resume_digest, hash_bytes(STR("what is in it"))));
     }
@@ -222,7 +222,7 @@ static void put_images(struct effects *fx)
                                               .decide = decide,
                                               .n_decide = 2,
                                               .has_resume = true,
-                                              .resume = STR("/shared/c"),
+                                              .resume = STR("/shared/a\nb"),
                                               .resume_step = 4,
                                               .resume_digest = hash_bytes(STR("what is in it")),
                                               .worker = {{1, 2, 3}}};

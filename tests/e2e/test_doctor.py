@@ -289,7 +289,7 @@ class Stopped(DoctorTest):
         self.assert_differs("rows of trials that the journal does not know",
                             "insert into trial_row select 1, 99, seq, state, why, last_close, flags, attempt, final_attempt, lost, "
                             "crashes, spec_number, draw, based_on, behind, value, step, created_ms, started_ms, finished_ms, retry_ms, "
-                            "runtime_ms, exit_code, signal, worker, resume_step, params, why_text, metrics, error, resume, decide "
+                            "runtime_ms, exit_code, signal, worker, resume_step, params, why_text, metrics, error, resume, decide, resume_digest "
                             "from trial_row where study = 1 and number = 1")
 
     def test_a_row_that_is_behind(self):

@@ -273,7 +273,8 @@ static err_t see_paused(void *self, const struct study_image *i, struct errmsg *
     return ERR_OK;
 }
 
-/* Version 1 had no study_row.held, and neither it nor version 2 study_row.compacted. */
+/* Version 1 had no study_row.held, and neither it nor version 2 study_row.compacted and
+ * trial_row.resume_digest. */
 static void test_of_an_older_version(void **unused)
 {
     (void)unused;
@@ -283,7 +284,7 @@ static void test_of_an_older_version(void **unused)
     make_database();
     sql("DROP VIEW study; DROP VIEW trial; DROP VIEW report;"
         "DROP INDEX journal_report; ALTER TABLE study_row DROP COLUMN compacted; ALTER TABLE "
-        "study_row DROP COLUMN held;"
+        "study_row DROP COLUMN held; ALTER TABLE trial_row DROP COLUMN resume_digest;"
         "PRAGMA user_version = 1;"
         "INSERT INTO study_row(number, seq, study_seq, name, state, maximize, spec, search,"
         " spec_number, optimizer_epoch, trials) VALUES(1, 0, 0, 's', 0, 0, x'', x'', 1, 0, 0)");
