@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "flush.h"
 #include "netfs.h"
 
 #define MARK_AT 68 /* of SQLite's application_id, big endian */
@@ -124,32 +125,6 @@ void newfile_flush(const struct newfile *n)
     close(fd);
 }
 
-static bool sync_at(const char *path, int flags)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = why;
-    return ok;
-}
-
-/* The new name is on the disk once its folder is. */
-static bool sync_folder(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t n = slash ? (size_t)(slash - path) : 0;
-    if (!slash)
-        memcpy(folder, ".", 2);
-    else if (!n)
-        memcpy(folder, "/", 2);
-    else
-        memcpy(folder, path, n), folder[n] = 0;
-    return sync_at(folder, O_DIRECTORY);
-}
-
 static void drop_log(const char *path)
 {
     static const char *const suffixes[] = {"-wal", "-shm"};
@@ -177,7 +152,7 @@ static bool put_in_place(const struct newfile *n)
 
 err_t newfile_end(const struct newfile *n, struct errmsg *em)
 {
-    if (sync_at(n->part, 0) && put_in_place(n) && sync_folder(n->path))
+    if (flush_path(n->part) && put_in_place(n) && flush_folder_of(n->path))
         return ERR_OK;
     err_t e = fault(n->path, "cannot be written", em);
     newfile_abandon(n);

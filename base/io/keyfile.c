@@ -15,6 +15,7 @@
 #include <zmq.h>
 
 #include "buf.h"
+#include "flush.h"
 
 #define KEYFILE_MAX 4096
 
@@ -66,20 +67,6 @@ static bool write_and_sync(int fd, const char *text, size_t n)
     return fsync(fd) == 0;
 }
 
-static void sync_folder_of(const char *path)
-{
-    char folder[KEYFILE_PATH_SIZE + 16];
-    str_copyz(folder, sizeof folder, str_of(path));
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder ? 1 : 0] = 0;
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!fsync(fd); /* a file system that cannot do it has no more to offer */
-        close(fd);
-    }
-}
-
 static err_t write_new(const char *path, const char *temporary, const char *text, struct errmsg *em)
 {
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -95,7 +82,7 @@ static err_t write_new(const char *path, const char *temporary, const char *text
                 : errmsg_set(em, ERR_IO, "%s cannot be made: %s", path, strerror(errno));
     unlink(temporary);
     if (!e)
-        sync_folder_of(path);
+        (void)flush_folder_of(path); /* a file system that cannot do it has no more to offer */
     return e;
 }
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "flush.h"
+
 #define PIECE     65536
 #define MAX_TRIES 100
 
@@ -83,25 +85,6 @@ static bool keep_mode(int fd, const char *path)
     return stat(path, &st) != 0 || fchmod(fd, st.st_mode & 07777) == 0;
 }
 
-/* The new name is on disk once its folder is. A file system that cannot sync a folder has no more
- * to offer. */
-static void sync_folder(const char *path)
-{
-    struct buf folder;
-    const char *slash = strrchr(path, '/');
-    buf_init(&folder, 0);
-    if (slash)
-        buf_add(&folder, path, slash == path ? 1 : (size_t)(slash - path));
-    else
-        buf_addc(&folder, '.');
-    int fd = open(buf_z(&folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!fsync(fd);
-        close(fd);
-    }
-    buf_fini(&folder);
-}
-
 err_t wholefile_write(const char *path, struct str bytes, struct errmsg *em)
 {
     struct buf name;
@@ -123,7 +106,7 @@ err_t wholefile_write(const char *path, struct str bytes, struct errmsg *em)
         why = errno;
     }
     if (ok) {
-        sync_folder(path);
+        (void)flush_folder_of(path); /* a file system that cannot do it has no more to offer */
     } else {
         (void)unlink(buf_z(&name));
         errno = why;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "flush.h"
 
 static err_t fault(const struct spool_file *f, const char *name, const char *what,
                    struct errmsg *em)
@@ -29,15 +30,6 @@ static int open_in(const struct spool_file *f, const char *name, int flags)
     char path[SPOOL_PATH + 280];
     snprintf(path, sizeof path, "%s/%s", f->dir, name);
     return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-}
-
-static void flush_dir(const struct spool_file *f)
-{
-    int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd); /* the name is a convenience until then; the process alone may rely on it */
-    close(fd);
 }
 
 err_t spool_file_init(struct spool_file *f, const char *root, struct id128 peer, struct errmsg *em)
@@ -127,7 +119,7 @@ static err_t first(struct spool_file *f, const struct spool_work *w, struct errm
         close(fd);
         return e;
     }
-    flush_dir(f);
+    (void)flush_path(f->dir); /* the process alone may rely on the name before */
     f->fd = fd;
     f->size = w->bytes.n;
     return ERR_OK;
@@ -140,7 +132,7 @@ static err_t give_name(struct spool_file *f, int fd, struct errmsg *em)
     snprintf(to, sizeof to, "%s/%s", f->dir, f->name);
     if (rename(from, to) != 0)
         return fault(f, f->next, "cannot be renamed", em);
-    flush_dir(f);
+    (void)flush_path(f->dir); /* the process alone may rely on the name before */
     close(f->fd);
     f->fd = fd;
     return ERR_OK;
