@@ -17,12 +17,8 @@ struct loading {
 
 static void add_sum(struct loading *l, const uint64_t *v, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint8_t p[8];
-        for (int k = 0; k < 8; k++)
-            p[k] = (uint8_t)(v[i] >> (8 * k));
-        l->sum = crc32c(l->sum, p, sizeof p);
-    }
+    for (size_t i = 0; i < n; i++)
+        l->sum = crc32c_u64(l->sum, v[i]);
 }
 
 static err_t read_spec(struct loading *l, struct digest digest, struct envelope *env,

@@ -80,3 +80,11 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n)
     return crc32c_portable(crc, p, n);
 }
 #endif
+
+uint32_t crc32c_u64(uint32_t crc, uint64_t v)
+{
+    uint8_t p[8];
+    for (int i = 0; i < 8; i++, v >>= 8)
+        p[i] = (uint8_t)v;
+    return crc32c(crc, p, sizeof p);
+}

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* crc 0 to begin; may be continued */
-/* The same without help of the processor; what other machines use, and what tests compare with. */
+/* Goes on over the 8 bytes of a number, the least first. */
+uint32_t crc32c_u64(uint32_t crc, uint64_t v);
+/* The same as crc32c() without help of the processor; what other machines use, and what tests
+ * compare with. */
 uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
 
 #endif

@@ -85,17 +85,9 @@ void tapebody_sums_write(struct buf *out, const struct tapebody_sums *s)
 
 /* ---- sums ---- */
 
-static uint32_t sum_u64(uint32_t sum, uint64_t v)
-{
-    uint8_t p[8];
-    for (int i = 0; i < 8; i++, v >>= 8)
-        p[i] = (uint8_t)v;
-    return crc32c(sum, p, sizeof p);
-}
-
 static uint32_t sum_text(uint32_t sum, struct str s)
 {
-    sum = sum_u64(sum, s.n);
+    sum = crc32c_u64(sum, s.n);
     return crc32c(sum, s.p, s.n);
 }
 
@@ -104,14 +96,14 @@ static uint32_t sum_messages(const struct effects *fx)
     uint32_t sum = 0;
     for (size_t i = 0; i < fx->n_messages; i++) {
         const struct fx_message *m = &fx->messages[i];
-        sum = sum_u64(sum, m->peer);
-        sum = sum_u64(sum, m->session);
-        sum = sum_u64(sum, m->kind);
+        sum = crc32c_u64(sum, m->peer);
+        sum = crc32c_u64(sum, m->session);
+        sum = crc32c_u64(sum, m->kind);
         sum = sum_text(sum, effects_str(fx, m->body));
     }
     for (size_t i = 0; i < fx->n_feed; i++) {
-        sum = sum_u64(sum, fx->feed[i].study);
-        sum = sum_u64(sum, fx->feed[i].kind);
+        sum = crc32c_u64(sum, fx->feed[i].study);
+        sum = crc32c_u64(sum, fx->feed[i].kind);
         sum = sum_text(sum, effects_str(fx, fx->feed[i].body));
     }
     return sum;
@@ -124,7 +116,7 @@ static uint32_t sum_asks(uint32_t sum, const struct effects *fx)
         const uint64_t numbers[] = {q->kind,  q->token, q->study,  q->from, q->to,
                                     q->kinds, q->limit, q->n_args, q->force};
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-            sum = sum_u64(sum, numbers[k]);
+            sum = crc32c_u64(sum, numbers[k]);
         sum = crc32c(sum, q->digest.b, sizeof q->digest.b);
         sum = sum_text(sum, str_of(q->query));
         for (uint32_t k = 0; k < q->n_args; k++)
@@ -140,7 +132,7 @@ static uint32_t sum_rows(uint32_t sum, const struct effects *fx)
         const uint64_t numbers[] = {t->study,   t->number, t->seq,  t->state,
                                     t->attempt, t->lost,   t->draw, (uint64_t)t->retry_ms};
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-            sum = sum_u64(sum, numbers[k]);
+            sum = crc32c_u64(sum, numbers[k]);
         sum = sum_text(sum, t->metrics);
     }
     for (size_t i = 0; i < fx->n_studies; i++) {
@@ -148,14 +140,14 @@ static uint32_t sum_rows(uint32_t sum, const struct effects *fx)
         const uint64_t numbers[] = {s->number,          s->seq,    s->study_seq,  s->state,
                                     s->optimizer_epoch, s->trials, s->best_trial, s->elapsed_ms};
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-            sum = sum_u64(sum, numbers[k]);
+            sum = crc32c_u64(sum, numbers[k]);
     }
     for (size_t i = 0; i < fx->n_workers; i++) {
         sum = crc32c(sum, fx->workers[i].id.b, sizeof fx->workers[i].id.b);
-        sum = sum_u64(sum, fx->workers[i].state);
-        sum = sum_u64(sum, fx->workers[i].running);
+        sum = crc32c_u64(sum, fx->workers[i].state);
+        sum = crc32c_u64(sum, fx->workers[i].running);
     }
-    return sum_u64(sum, fx->fold_seq);
+    return crc32c_u64(sum, fx->fold_seq);
 }
 
 static uint32_t sum_rest(const struct effects *fx)
@@ -168,8 +160,8 @@ static uint32_t sum_rest(const struct effects *fx)
     for (size_t i = 0; i < fx->n_requests; i++) {
         const struct fx_request *q = &fx->requests[i];
         sum = crc32c(sum, q->request.b, sizeof q->request.b);
-        sum = sum_u64(sum, q->number);
-        sum = sum_u64(sum, q->seq);
+        sum = crc32c_u64(sum, q->number);
+        sum = crc32c_u64(sum, q->seq);
         sum = sum_text(sum, effects_str(fx, q->text));
     }
     return sum_rows(sum, fx);
@@ -183,7 +175,7 @@ void tapebody_sums_of(const struct effects *fx, struct tapebody_sums *out)
                                   .rest_sum = sum_rest(fx)};
     for (size_t i = 0; i < fx->n_records; i++) {
         out->seq = fx->records[i].seq;
-        out->record_sum = sum_u64(out->record_sum, fx->records[i].seq);
+        out->record_sum = crc32c_u64(out->record_sum, fx->records[i].seq);
         out->record_sum = sum_text(out->record_sum, effects_str(fx, fx->records[i].body));
     }
 }

@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 
@@ -87,4 +89,18 @@ void diagnosis_end(struct diagnosis *d)
 int diagnosis_status(const struct diagnosis *d)
 {
     return d->n[HEALTH_FAIL] ? 2 : d->n[HEALTH_WARN] ? 1 : 0;
+}
+
+static int compare_i64(const void *x, const void *y)
+{
+    int64_t a, b;
+    memcpy(&a, x, sizeof a);
+    memcpy(&b, y, sizeof b);
+    return a < b ? -1 : a > b;
+}
+
+int64_t diagnosis_median(int64_t *v, size_t n)
+{
+    qsort(v, n, sizeof *v, compare_i64);
+    return v[(n - 1) / 2];
 }

@@ -24,4 +24,7 @@ void diagnosis_end(struct diagnosis *d);
 int diagnosis_status(
     const struct diagnosis *d); /* 0 all is well, 1 there are warnings, 2 failures */
 
+/* The median of n measurements, which are put in order; the lower one of an even number. */
+int64_t diagnosis_median(int64_t *v, size_t n);
+
 #endif

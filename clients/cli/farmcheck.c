@@ -372,14 +372,6 @@ static err_t on_finding(void *self, const struct row *r, struct errmsg *em)
     return ERR_OK;
 }
 
-static int compare_i64(const void *x, const void *y)
-{
-    int64_t a, b;
-    memcpy(&a, x, sizeof a);
-    memcpy(&b, y, sizeof b);
-    return a < b ? -1 : a > b;
-}
-
 static err_t time_answers(struct asking *a, const struct farmcheck *f, struct errmsg *em)
 {
     int64_t took[ASKS];
@@ -392,8 +384,7 @@ static err_t time_answers(struct asking *a, const struct farmcheck *f, struct er
         took[i] = clock_now() - began;
     }
     a->quiet = false;
-    qsort(took, ASKS, sizeof *took, compare_i64);
-    int64_t median = took[(ASKS - 1) / 2];
+    int64_t median = diagnosis_median(took, ASKS);
     double ms = (double)median / (double)NS_PER_MS;
     if (median > SLOW_NS)
         diagnosis_add(a->d, HEALTH_WARN, "broker", "see the load of its machine and the network",

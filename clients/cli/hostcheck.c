@@ -144,14 +144,6 @@ static uint64_t proc_memory(const char *key)
     return bytes;
 }
 
-static int compare_i64(const void *x, const void *y)
-{
-    int64_t a, b;
-    memcpy(&a, x, sizeof a);
-    memcpy(&b, y, sizeof b);
-    return a < b ? -1 : a > b;
-}
-
 static void look_at_time(struct diagnosis *d)
 {
     enum { SLEEPS = 25 };
@@ -163,10 +155,9 @@ static void look_at_time(struct diagnosis *d)
         nanosleep(&nap, NULL);
         late[i] = clock_now() - began - 2 * NS_PER_MS;
     }
-    qsort(late, SLEEPS, sizeof *late, compare_i64);
     int64_t wall = clock_wall_ms();
     hostcheck_clock(d, wall, wall - clock_now() / NS_PER_MS - before);
-    hostcheck_timers(d, late[SLEEPS / 2]);
+    hostcheck_timers(d, diagnosis_median(late, SLEEPS));
 }
 
 /* The daemons of this installation. */

@@ -35,6 +35,14 @@ static void test_rfc3720(void **state)
     assert_int_equal(crc32c(0, NULL, 0), 0);
 }
 
+static void test_of_a_number(void **state)
+{
+    (void)state;
+    const uint8_t bytes[] = {8, 7, 6, 5, 4, 3, 2, 1};
+    assert_int_equal(crc32c_u64(0, UINT64_C(0x0102030405060708)), crc32c(0, bytes, sizeof bytes));
+    assert_int_equal(crc32c_u64(77, UINT64_C(0x0102030405060708)), crc32c(77, bytes, sizeof bytes));
+}
+
 static void test_against_bitwise_and_in_pieces(void **state)
 {
     (void)state;
@@ -55,6 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rfc3720),
+        cmocka_unit_test(test_of_a_number),
         cmocka_unit_test(test_against_bitwise_and_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,9 +56,20 @@ static void all_is_well(void **state)
     diagnosis_fini(&d);
 }
 
+static void the_median(void **state)
+{
+    (void)state;
+    int64_t odd[] = {5, INT64_MIN, INT64_MAX, 7, 6}, even[] = {4, 1, 3, 2}, one[] = {9};
+    assert_int_equal(diagnosis_median(odd, 5), 6);
+    assert_int_equal(odd[0], INT64_MIN);
+    assert_int_equal(diagnosis_median(even, 4), 2);
+    assert_int_equal(diagnosis_median(one, 1), 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_median),
         cmocka_unit_test(for_people),
         cmocka_unit_test(for_programs),
         cmocka_unit_test(all_is_well),
