@@ -35,7 +35,7 @@ static err_t check_trial(const struct study *s, const struct trial *t, struct er
     return ERR_OK;
 }
 
-static err_t check_study(const struct farm *f, const struct study *s, struct errmsg *em)
+static err_t check_study(const struct study *s, struct errmsg *em)
 {
     uint64_t count[TRIAL_CANCELLED + 1] = {0}, unfinished = 0;
     for (uint64_t n = 0; n < s->n_trials; n++) {
@@ -60,8 +60,6 @@ static err_t check_study(const struct farm *f, const struct study *s, struct err
     HOLD(!s->optimizer == !s->stream, "study %s: an attachment without a stream", s->name);
     HOLD(s->answered <= s->want && s->want <= s->answered + 1, "study %s: wants", s->name);
     HOLD(!s->ready.n || list_linked(&s->active), "study %s: waits and is not active", s->name);
-    HOLD(!s->env.parallel || !f->loaded || study_running(s) <= s->env.parallel,
-         "study %s: more attempts than parallel", s->name);
     return ERR_OK;
 }
 
@@ -105,7 +103,7 @@ err_t farm_check(const struct farm *f, struct errmsg *em)
 {
     uint64_t orphans = 0;
     for (size_t i = 0; i < f->n_studies; i++) {
-        err_t e = check_study(f, f->studies[i], em);
+        err_t e = check_study(f->studies[i], em);
         if (e != ERR_OK)
             return e;
     }

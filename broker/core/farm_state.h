@@ -233,7 +233,7 @@ struct farm {
     char *feed, *version;
     int64_t wall_offset; /* ms */
     uint64_t seq, session_counter, token_counter;
-    bool loaded, full, feed_wanted, attach_wanted, ended;
+    bool full, feed_wanted, attach_wanted, ended;
     struct study **studies; /* number - 1 */
     size_t n_studies, cap_studies;
     struct idmap names; /* hash of the name -> study */
