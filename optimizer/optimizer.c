@@ -5,7 +5,6 @@
  * every turn, in order. It decides nothing: that is the link's and the tuners'. */
 #include "optimizer.h"
 
-#include <json-c/json.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "link.h"
 #include "openfiles.h"
 #include "rng.h"
+#include "versions.h"
 
 #define FILES_NEEDED       64       /* 20 of its own, and what stands in files for a moment */
 #define FLUSH_NS           NS_PER_S /* at the end, for what has not left yet */
@@ -154,16 +154,9 @@ static void on_hup(struct loop *l)
 static void describe_software(struct buf *out)
 {
     struct jsonw w;
-    char text[64];
-    int major, minor, patch;
     jsonw_init(&w, out);
     jsonw_object(&w);
-    jsonw_kstr(&w, "tunefarm", str_of(TUNEFARM_VERSION));
-    zmq_version(&major, &minor, &patch);
-    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
-    jsonw_kstr(&w, "libzmq", str_of(text));
-    jsonw_kstr(&w, "libuv", str_of(uv_version_string()));
-    jsonw_kstr(&w, "json-c", str_of(json_c_version()));
+    versions_add(&w);
     jsonw_end(&w);
 }
 
