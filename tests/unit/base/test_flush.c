@@ -1,3 +1,4 @@
+/* fsync by path: files, folders, and what is not there. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

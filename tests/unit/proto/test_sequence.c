@@ -1,3 +1,4 @@
+/* Numbering of frames at the end that said HELLO. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
